@@ -1,0 +1,171 @@
+"""A leg: one exchange with its meaning. What a leg can be, and what was read from it.
+
+Words as in the distribution specification. ``repository``, ``tag``, ``digest`` and ``session``
+are what this exchange itself says; what it belongs to is found in ``follow``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from regtrace.wire.answerer import Answerer
+from regtrace.wire.challenge import Challenge
+from regtrace.wire.client import Client
+from regtrace.wire.endpoint import Endpoint
+from regtrace.wire.errors import ErrorBody
+from regtrace.wire.exchange import Exchange
+from regtrace.wire.manifest import Manifest
+from regtrace.wire.presigned import Presigned
+from regtrace.wire.registry import Product
+from regtrace.wire.storage import Vendor
+from regtrace.wire.token import Credentials, Token, TokenReply, TokenRequest
+from regtrace.wire.transport import Failure, read_failure
+from regtrace.wire.upload import UploadState
+from regtrace.wire.url import Url
+
+
+class Kind(str, Enum):
+    PING = "ping"
+    TOKEN = "token"
+    BLOB_HEAD = "blob-head"
+    BLOB_GET = "blob-get"
+    BLOB_DELETE = "blob-delete"
+    MOUNT = "mount"
+    UPLOAD_START = "upload-start"
+    UPLOAD_CHUNK = "upload-chunk"
+    UPLOAD_COMMIT = "upload-commit"
+    UPLOAD_STATUS = "upload-status"
+    UPLOAD_CANCEL = "upload-cancel"
+    MANIFEST_HEAD = "manifest-head"
+    MANIFEST_GET = "manifest-get"
+    MANIFEST_PUT = "manifest-put"
+    MANIFEST_DELETE = "manifest-delete"
+    TAGS = "tags"
+    CATALOG = "catalog"
+    REFERRERS = "referrers"
+    STORAGE = "storage"
+    CONNECT = "connect"
+    OTHER = "other"
+
+
+UPLOAD_KINDS = frozenset(
+    {
+        Kind.UPLOAD_START,
+        Kind.UPLOAD_CHUNK,
+        Kind.UPLOAD_COMMIT,
+        Kind.UPLOAD_STATUS,
+        Kind.UPLOAD_CANCEL,
+        Kind.MOUNT,
+    }
+)
+BLOB_KINDS = UPLOAD_KINDS | {Kind.BLOB_HEAD, Kind.BLOB_GET, Kind.BLOB_DELETE}
+MANIFEST_KINDS = frozenset(
+    {Kind.MANIFEST_HEAD, Kind.MANIFEST_GET, Kind.MANIFEST_PUT, Kind.MANIFEST_DELETE}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    exchange: Exchange
+    kind: Kind
+    url: Url
+    endpoint: Endpoint | None = None
+    client: Client | None = None
+    product: Product | None = None
+    """The registry, when this leg tells which one it is."""
+    bearer: Token | None = None
+    """The Bearer token that this request carried."""
+    credentials: Credentials | None = None
+    challenges: tuple[Challenge, ...] = ()
+    token_request: TokenRequest | None = None
+    token_reply: TokenReply | None = None
+    location: Url | None = None
+    """Where the answer points: a redirect's target, or an upload session's next URL."""
+    presigned: Presigned | None = None
+    """The signature in this request's own URL."""
+    vendor: Vendor | None = None
+    digest: str | None = None
+    """From the path, the query or the storage layout; of a manifest, also from its bytes."""
+    session: str | None = None
+    state: UploadState | None = None
+    manifest: Manifest | None = None
+    error: ErrorBody | None = None
+    answerer: Answerer | None = None
+    """Who answered, when it was not the registry's own voice."""
+
+    @property
+    def id(self) -> str:
+        return self.exchange.id
+
+    @property
+    def method(self) -> str:
+        return self.exchange.request.method
+
+    @property
+    def status(self) -> int | None:
+        return self.exchange.response.status if self.exchange.response else None
+
+    @property
+    def started(self) -> float:
+        return self.exchange.started
+
+    @property
+    def ended(self) -> float | None:
+        return self.exchange.ended
+
+    @property
+    def last_seen(self) -> float:
+        """The latest moment that this leg is known to have been alive."""
+        request = self.exchange.request
+        return self.exchange.ended or request.ended or request.started
+
+    @property
+    def repository(self) -> str | None:
+        return self.endpoint.repository if self.endpoint else None
+
+    @property
+    def tag(self) -> str | None:
+        return self.endpoint.tag if self.endpoint else None
+
+    @property
+    def in_flight(self) -> bool:
+        return self.exchange.response is None and self.exchange.error is None
+
+    @property
+    def broken(self) -> bool:
+        """The transport failed: no complete answer came."""
+        return self.exchange.error is not None
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.broken and self.status is not None and 200 <= self.status < 300
+
+    @property
+    def redirects(self) -> bool:
+        return self.status in {301, 302, 303, 307, 308} and self.location is not None
+
+    @property
+    def refused(self) -> bool:
+        """Answered with a client or server error, or not answered at all."""
+        return self.broken or (self.status is not None and self.status >= 400)
+
+    @property
+    def left_by_client(self) -> bool:
+        """The client went away: while it waited or read, or in the middle of what it sent."""
+        exchange = self.exchange
+        if exchange.error is None:
+            return False
+        failure = read_failure(exchange.error)
+        unsent = exchange.request.ended is None and exchange.response is None
+        return failure is Failure.LEFT or (failure is Failure.UNSENT and unsent)
+
+    @property
+    def is_challenge(self) -> bool:
+        """A 401 to who has not said yet who he is: the beginning of a login, no refusal."""
+        return self.status == 401 and not self.credentials and bool(self.challenges)
+
+    @property
+    def registry(self) -> str:
+        """Which registry was addressed: host and port, and what stands before ``/v2/``."""
+        return self.url.authority + (self.endpoint.prefix if self.endpoint else "")
