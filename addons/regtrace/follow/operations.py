@@ -1,0 +1,330 @@
+"""Which strands are one push or one pull.
+
+A strand joins the open operation of the same client, registry and repository, unless it opened
+something of its own. What opens an operation is what its client does once for each: a ping for
+docker, podman and crane, a push token for containerd, buildkit and regctl. Two pushes of one
+repository by one client at the same time are thus kept apart by their tokens, sessions and pings,
+never by time alone; what could still belong to either waits until both are known, and goes to the
+one whose manifest lists its blobs.
+
+Strands come by start, and operations that have fallen silent leave the tables, so the cost grows
+with the legs and not with their square.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from regtrace.follow.story import by_start
+from regtrace.follow.strands import Strand, strands, tags_again
+from regtrace.wire.client import HABITS, Family
+from regtrace.wire.leg import Kind, Leg
+
+#: Seconds between a ping (or a token without a scope) and the operation that it opens.
+PRELUDE = 60.0
+#: Seconds in which podman and skopeo begin a whole copy again (containers common/pkg/retry), and
+#: in which a client that failed at a mirror asks the next host.
+AGAIN = 10.0
+#: Operations of one client and repository that may be open at once; older ones take no more legs.
+MOST_OPEN = 64
+#: Operations that are looked at for the one that a lone ping, tunnel or probe belongs to.
+MOST_SERVED = 32
+
+
+def group(legs: Sequence[Leg], sources: Mapping[str, str]) -> list[list[Leg]]:
+    """The legs of each operation, every leg in exactly one, operations and legs by start.
+
+    ``legs`` are in the order in which they began.
+    """
+    tied = sorted(strands(legs, sources), key=_by_start)
+    preludes = [strand for strand in tied if strand.repository is None]
+    stories = [strand for strand in tied if strand.repository is not None]
+    preludes = _logins_apart(preludes)
+    preludes = _pings_given(preludes, stories)
+    operations = _joined(sorted(stories, key=_by_start))
+    operations = _attached(preludes, operations)
+    return [sorted(operation.legs, key=by_start) for operation in operations]
+
+
+def _by_start(strand: Strand) -> tuple[float, str]:
+    return strand.started, strand.legs[0].id
+
+
+# --- preludes: they say nothing of a repository
+
+
+def _logins_apart(preludes: Iterable[Strand]) -> list[Strand]:
+    """Each login made one strand: the ping that was refused, the token, the ping that was not."""
+    result: list[Strand] = []
+    latest: dict[tuple[object, ...], Strand] = {}
+    for prelude in preludes:
+        places = _places(prelude)
+        before = next((latest[place] for place in places if place in latest), None)
+        if _proves_who(prelude) and before is not None and _soon(before, prelude):
+            before.take(prelude)
+            before.is_login = True
+        else:
+            result.append(prelude)
+            prelude.is_login = _proves_who(prelude)
+            latest.update(dict.fromkeys(places, prelude))
+    return result
+
+
+def _proves_who(prelude: Strand) -> bool:
+    """A token for nothing, or a ping with credentials: what ``docker login`` sends."""
+    if Kind.TOKEN in prelude.kinds:
+        return True
+    return any(leg.kind is Kind.PING and leg.credentials for leg in prelude.legs)
+
+
+def _soon(before: Strand, prelude: Strand) -> bool:
+    return prelude.started - before.last_seen <= PRELUDE
+
+
+def _places(strand: Strand) -> list[tuple[object, ...]]:
+    """Whom this client talked to: registry hosts, and token realms."""
+    known: list[tuple[object, ...]] = [(strand.client_host, name) for name in strand.registries]
+    return known + [(strand.client_host, realm) for realm in strand.realms]
+
+
+def _pings_given(preludes: list[Strand], stories: Iterable[Strand]) -> list[Strand]:
+    """Each ping given to the strand that it opened; the preludes that are left."""
+    pings = [p for p in preludes if p.ping_at is not None and not p.is_login]
+    waiting: dict[tuple[object, ...], list[Strand]] = {}
+    given: set[int] = set()
+    coming = iter([*pings, None])
+    ping = next(coming)
+    for story in stories:
+        while ping is not None and ping.started <= story.started:
+            for place in (*_places(ping), *_lines(ping)):
+                waiting.setdefault(place, []).append(ping)
+            ping = next(coming)
+        if story.ping_at is not None:
+            continue
+        opened = _opener(story, waiting, given)
+        if opened is not None:
+            given.add(id(opened))
+            story.take(opened)
+    return [prelude for prelude in preludes if id(prelude) not in given]
+
+
+def _opener(
+    story: Strand, waiting: Mapping[tuple[object, ...], list[Strand]], given: set[int]
+) -> Strand | None:
+    """The last ping before it: on its own connection, else by the same client."""
+    for place in (*_lines(story), *_places(story)):
+        pings = waiting.get(place, [])
+        while pings and id(pings[-1]) in given:
+            pings.pop()
+        for ping in reversed(pings[-MOST_SERVED:]):
+            soon = story.started - ping.started <= PRELUDE
+            if soon and id(ping) not in given and _same_client(story, ping):
+                return ping
+    return None
+
+
+def _lines(strand: Strand) -> list[tuple[object, ...]]:
+    return [("connection", connection) for connection in sorted(strand.connections)]
+
+
+# --- strands become operations
+
+
+@dataclass(slots=True)
+class _Open:
+    """Operations that may still grow, by client and repository."""
+
+    by_repository: dict[tuple[str | None, str | None], list[Strand]] = field(default_factory=dict)
+    by_client: dict[str | None, list[Strand]] = field(default_factory=dict)
+    builds: dict[str | None, list[Strand]] = field(default_factory=dict)
+    """Those of buildkit, by repository: their tokens may come from elsewhere."""
+
+    def add(self, operation: Strand) -> None:
+        key = (operation.client_host, operation.repository)
+        self.by_repository.setdefault(key, []).append(operation)
+        self.by_client.setdefault(operation.client_host, []).append(operation)
+        if operation.family is Family.BUILDKIT:
+            self.builds.setdefault(operation.repository, []).append(operation)
+
+    def candidates(self, story: Strand) -> list[Strand]:
+        key = (story.client_host, story.repository)
+        found = _alive(self.by_repository.get(key), story.started)
+        if story.only_looks_for_blobs:
+            others = _alive(self.by_client.get(story.client_host), story.started)
+            found += [p for p in others[-MOST_SERVED:] if p.written and p not in found]
+        if story.kinds == {Kind.TOKEN}:
+            builds = _alive(self.builds.get(story.repository), story.started)
+            found += [build for build in builds[-MOST_SERVED:] if build not in found]
+        return found
+
+
+def _alive(operations: list[Strand] | None, moment: float) -> list[Strand]:
+    """Those not silent yet. The others leave the table, since strands come by start."""
+    if not operations:
+        return []
+    alive = [op for op in operations if not op.silent_at(moment)]
+    if len(operations) > 2 * MOST_OPEN:
+        operations[:] = alive[-MOST_OPEN:]
+    return alive
+
+
+def _joined(stories: Iterable[Strand]) -> list[Strand]:
+    operations: list[Strand] = []
+    undecided: list[tuple[Strand, list[Strand]]] = []
+    tables = _Open()
+    for story in stories:
+        hosts = [op for op in tables.candidates(story) if _belongs(story, op)]
+        if not hosts:
+            operations.append(story)
+            tables.add(story)
+        elif len(hosts) == 1:
+            hosts[0].take(story)
+        else:
+            undecided.append((story, hosts))
+    # Manifests first: they say which blobs are whose.
+    undecided.sort(key=lambda pair: (-len(pair[0].digests), *_by_start(pair[0])))
+    for story, hosts in undecided:
+        _likeliest(story, hosts).take(story)
+    return operations
+
+
+def _likeliest(story: Strand, hosts: Iterable[Strand]) -> Strand:
+    """The one that knows most of its digests, then the one heard of last. Each has one image."""
+    return max(
+        hosts,
+        key=lambda op: (
+            not story.tagged or not op.tagged or bool(story.tagged & op.tagged),
+            len(op.digests & story.digests),
+            op.last_seen,
+            op.started,
+        ),
+    )
+
+
+def _belongs(story: Strand, operation: Strand) -> bool:
+    if not _same_client(story, operation):
+        return False
+    if _asks_next_host(story, operation):
+        return True
+    if not _same_registry(story, operation):
+        return False
+    if operation.done is not None and story.started > operation.last_seen:
+        return tags_again(story, operation)
+    if story.reads_only and operation.reads_only and _another_tag(story, operation):
+        return False
+    if _begins_copy_again(story, operation):
+        return True
+    return not _opened_its_own(story, operation)
+
+
+def _same_client(one: Strand, other: Strand) -> bool:
+    """No sign that two programs speak. Who only fetched a token does not count."""
+    if one.client is None or other.client is None:
+        return True
+    return (one.client.product, one.client.version) == (other.client.product, other.client.version)
+
+
+def _same_registry(one: Strand, other: Strand) -> bool:
+    """Same registry host, or a token realm that the other's challenges name."""
+    return bool(one.registries & other.registries or one.realms & other.realms)
+
+
+def _another_tag(story: Strand, operation: Strand) -> bool:
+    return None not in {story.tag, operation.tag} and story.tag != operation.tag
+
+
+def _opened_its_own(story: Strand, operation: Strand) -> bool:
+    if HABITS[operation.family].pings:
+        own = story.ping_at is not None
+        return own and (operation.ping_at is not None or operation.started < story.started)
+    if story.push_token_at is None or operation.push_token_at is None:
+        return False
+    return not _renews_token(story.push_token_at, operation)
+
+
+def _renews_token(moment: float, operation: Strand) -> bool:
+    """Its token had run out, or had just been refused (containerd, ggcr: 401, token, again)."""
+    refused = 0 <= moment - operation.token_refused_at <= AGAIN
+    return refused or moment >= operation.push_token_until
+
+
+def _begins_copy_again(story: Strand, operation: Strand) -> bool:
+    """podman --retry, skopeo --retry-times: all from the ping on, after a fault of the network or
+    a 502 to 504 (containers common/pkg/retry/retry.go)."""
+    if operation.family is not Family.CONTAINERS_IMAGE or story.ping_at is None:
+        return False
+    if not 0.5 <= story.started - operation.last_seen <= AGAIN:
+        return False
+    last = max(operation.legs, key=lambda leg: leg.last_seen)
+    return last.broken or last.status in {502, 503, 504}
+
+
+def _asks_next_host(story: Strand, operation: Strand) -> bool:
+    """A mirror did not have the image, so its registry is asked (docker, containers/image)."""
+    if not HABITS[operation.family].pings or _same_registry(story, operation):
+        return False
+    looked_in_vain = bool(operation.tag) and not operation.manifest_found
+    both_read = story.reads_only and operation.reads_only
+    soon = story.started - operation.last_seen <= AGAIN
+    return both_read and looked_in_vain and soon and story.tag in {operation.tag, None}
+
+
+# --- what nobody took
+
+
+def _attached(preludes: Iterable[Strand], operations: list[Strand]) -> list[Strand]:
+    """Pings nobody took, logins, failed tunnels: to the operation they served, or on their own."""
+    known: dict[tuple[str | None, str], list[Strand]] = {}
+    for operation in sorted(operations, key=_by_start):
+        for name in operation.registries | operation.led_to:
+            known.setdefault((operation.client_host, name), []).append(operation)
+    alone: list[Strand] = []
+    latest: dict[tuple[str | None, str], Strand] = {}
+    for prelude in preludes:
+        served = _served(prelude, known)
+        if served is not None:
+            served.take(prelude)
+            continue
+        names = prelude.hosts | prelude.led_to
+        places = [(prelude.client_host, name) for name in sorted(names)]
+        kin = next((latest[place] for place in places if place in latest), None)
+        if kin is None or kin.silent_at(prelude.started) or not _same_attempt(prelude, kin):
+            alone.append(kin := prelude)
+        else:
+            kin.take(prelude)
+        latest.update(dict.fromkeys(places, kin))
+    return sorted(operations + alone, key=_by_start)
+
+
+def _served(prelude: Strand, known: Mapping[tuple[str | None, str], list[Strand]]) -> Strand | None:
+    """The operation nearest in time that had to do with this host."""
+    if prelude.is_login and Kind.PING in prelude.kinds:
+        return None
+    fitting: dict[int, Strand] = {}
+    for name in prelude.hosts:
+        operations = known.get((prelude.client_host, name), [])
+        soon = bisect_right(operations, prelude.started + PRELUDE, key=lambda op: op.started)
+        for operation in operations[max(soon - MOST_SERVED, 0) : soon]:
+            if not operation.silent_at(prelude.started) and _may_serve(prelude, operation):
+                fitting[id(operation)] = operation
+    return min(
+        fitting.values(),
+        key=lambda op: (abs(op.started - prelude.started), op.started),
+        default=None,
+    )
+
+
+def _may_serve(prelude: Strand, operation: Strand) -> bool:
+    """An answered ping opens one operation; one that has its own is not its."""
+    if prelude.connections & operation.connections:
+        return True
+    if not _same_client(prelude, operation):
+        return False
+    return prelude.ping_at is None or operation.ping_at is None
+
+
+def _same_attempt(prelude: Strand, other: Strand) -> bool:
+    """One client trying in vain: its ping, and the tunnels it could not open after it."""
+    return not prelude.is_login and not other.is_login and _same_client(prelude, other)

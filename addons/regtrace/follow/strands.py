@@ -1,0 +1,433 @@
+"""Strands: legs that exact keys tie together, with a running summary of what they say.
+
+The keys: a redirect that was followed, an upload session, a token and its uses, one kept-alive
+connection. A strand is cut where what follows serves another operation: after a long silence, or
+once its manifest is in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from regtrace.follow.joins import bare, realms_in, referring_endpoint
+from regtrace.follow.story import by_start
+from regtrace.wire.client import HABITS, Client, Family
+from regtrace.wire.endpoint import Endpoint
+from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind, Leg
+from regtrace.wire.manifest import referenced
+from regtrace.wire.url import Url
+
+#: Seconds of silence after which the same client asking for the same repository is someone new,
+#: when its family's own back-off is not longer.
+SILENCE = 90.0
+#: Seconds that a leg without an answer is taken to be busy: a large layer over a slow line.
+BUSY = 3600.0
+
+_WRITES = (UPLOAD_KINDS | {Kind.MANIFEST_PUT}) - {Kind.UPLOAD_STATUS}
+_NEVER = float("-inf")
+
+
+@dataclass(slots=True, eq=False)
+class Strand:
+    """Legs of one client, and what they say together. It grows, and takes other strands in."""
+
+    legs: list[Leg] = field(default_factory=list)
+    started: float = float("inf")
+    last_seen: float = _NEVER
+    busy_until: float = _NEVER
+    """Until when a leg without an answer keeps it alive."""
+    host: str | None = None
+    """Address of who addresses the registry; a token may be fetched from elsewhere."""
+    any_host: str | None = None
+    client: Client | None = None
+    """Of who addresses the registry; a token may be fetched by another program."""
+    any_client: Client | None = None
+    connections: set[str] = field(default_factory=set)
+    """The kept-alive connections on which it addressed the registry."""
+    registries: set[str] = field(default_factory=set)
+    """Host names: a wrong Location changes scheme and port, not the operation."""
+    realms: set[Url] = field(default_factory=set)
+    """Token endpoints that were asked, or named by a challenge."""
+    hosts: set[str] = field(default_factory=set)
+    led_to: set[str] = field(default_factory=set)
+    """Host names that these legs were told to go to: realms, upload Locations, redirects."""
+    written: str | None = None
+    """The first repository that was written to, or that a token to push was asked for."""
+    read: str | None = None
+    kinds: set[Kind] = field(default_factory=set)
+    digests: set[str] = field(default_factory=set)
+    tag: str | None = None
+    """The first tag that was asked for or written."""
+    manifest_found: bool = False
+    done: Leg | None = None
+    """The last manifest that was put in place under a tag."""
+    tagged: set[str | None] = field(default_factory=set)
+    """Digests of the manifests that were put under a tag."""
+    push_token_at: float | None = None
+    """When the first token to push was granted."""
+    push_token_until: float = _NEVER
+    token_refused_at: float = _NEVER
+    ping_at: float | None = None
+    """When the registry answered its ping."""
+    is_login: bool = False
+
+    @property
+    def client_host(self) -> str | None:
+        return self.host or self.any_host
+
+    @property
+    def repository(self) -> str | None:
+        return self.written or self.read
+
+    @property
+    def family(self) -> Family:
+        client = self.client or self.any_client
+        return client.family if client else Family.UNKNOWN
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence after which nothing more is expected of it."""
+        return max(SILENCE, HABITS[self.family].grace)
+
+    @property
+    def reads_only(self) -> bool:
+        return self.written is None and not self.kinds & _WRITES
+
+    @property
+    def only_looks_for_blobs(self) -> bool:
+        """containers/image asks other repositories for a blob to mount while it pushes."""
+        return self.kinds <= _LOOKING and Kind.BLOB_HEAD in self.kinds
+
+    def silent_at(self, moment: float) -> bool:
+        return moment - max(self.last_seen, self.busy_until) > self.patience
+
+    def add(self, leg: Leg) -> None:
+        self.legs.append(leg)
+        self.kinds.add(leg.kind)
+        self.started = min(self.started, leg.started)
+        self.last_seen = max(self.last_seen, leg.last_seen)
+        if leg.in_flight:
+            self.busy_until = max(self.busy_until, leg.started + BUSY)
+        self.any_host = self.any_host or leg.exchange.connection.client_host
+        if leg.endpoint:
+            self.host = self.host or leg.exchange.connection.client_host
+        self._add_places(leg)
+        self._add_client(leg)
+        if leg.kind is Kind.TOKEN:
+            self._add_token(leg)
+        if leg.kind is Kind.PING and leg.status is not None and leg.status < 500:
+            self.ping_at = leg.started if self.ping_at is None else self.ping_at
+        if leg.bearer and leg.status == 401:
+            self.token_refused_at = max(self.token_refused_at, leg.started)
+        if leg.digest:
+            self.digests.add(leg.digest)
+        if leg.kind in MANIFEST_KINDS:
+            self._add_manifest(leg)
+
+    def _add_places(self, leg: Leg) -> None:
+        named = realms_in(leg)
+        self.realms.update(named)
+        self.hosts.add(leg.url.host)
+        self.led_to.update(realm.host for realm in named)
+        if leg.location:
+            self.led_to.add(leg.location.host)
+        if leg.kind is Kind.TOKEN:
+            self.realms.add(bare(leg.url))
+        if leg.endpoint:
+            self.registries.add(leg.url.host)
+            if leg.exchange.connection.id:
+                self.connections.add(leg.exchange.connection.id)
+            # A mirror is asked in the registry's name (containerd resolver.go addNamespace).
+            if (namesake := leg.url.param("ns")) is not None:
+                self.registries.add(namesake.partition(":")[0])
+        written, read = repositories_of(leg)
+        self.written = self.written or written
+        self.read = self.read or read
+
+    def _add_client(self, leg: Leg) -> None:
+        known = leg.client is not None and leg.client.family is not Family.UNKNOWN
+        if leg.endpoint and (self.client is None or (known and self._is_nobody(self.client))):
+            self.client = leg.client
+        if self.any_client is None or (known and self._is_nobody(self.any_client)):
+            self.any_client = leg.client
+
+    @staticmethod
+    def _is_nobody(client: Client) -> bool:
+        return client.family is Family.UNKNOWN
+
+    def _add_token(self, leg: Leg) -> None:
+        if leg.token_reply and leg.token_reply.token and wants_push(leg):
+            granted = leg.last_seen
+            self.push_token_at = granted if self.push_token_at is None else self.push_token_at
+            self.push_token_until = max(self.push_token_until, granted + leg.token_reply.lifetime)
+
+    def _add_manifest(self, leg: Leg) -> None:
+        if leg.tag and not is_attachment(leg.tag):
+            self.tag = self.tag or leg.tag
+        self.manifest_found = self.manifest_found or leg.succeeded
+        if leg.manifest:
+            self.digests.update(d.digest for d in referenced(leg.manifest) if d.digest)
+        if leg.kind is Kind.MANIFEST_PUT and leg.succeeded and leg.tag:
+            self.tagged.add(leg.digest)
+            if self.done is None or leg.started >= self.done.started:
+                self.done = leg
+
+    def take(self, other: Strand) -> None:
+        """Everything of the other, which is not used any more."""
+        self.legs += other.legs
+        self.started = min(self.started, other.started)
+        self.last_seen = max(self.last_seen, other.last_seen)
+        self.busy_until = max(self.busy_until, other.busy_until)
+        self.host = self.host or other.host
+        self.any_host = self.any_host or other.any_host
+        self.client = self.client or other.client
+        self.any_client = self.any_client or other.any_client
+        for mine, others in (
+            (self.connections, other.connections),
+            (self.registries, other.registries),
+            (self.hosts, other.hosts),
+            (self.led_to, other.led_to),
+            (self.digests, other.digests),
+        ):
+            mine |= others
+        self.realms |= other.realms
+        self.kinds |= other.kinds
+        self.tagged |= other.tagged
+        self.written = self.written or other.written
+        self.read = self.read or other.read
+        self.tag = self.tag or other.tag
+        self.manifest_found = self.manifest_found or other.manifest_found
+        if other.done and (self.done is None or other.done.started >= self.done.started):
+            self.done = other.done
+        self.push_token_at = _first(self.push_token_at, other.push_token_at)
+        self.push_token_until = max(self.push_token_until, other.push_token_until)
+        self.token_refused_at = max(self.token_refused_at, other.token_refused_at)
+        self.ping_at = _first(self.ping_at, other.ping_at)
+        self.is_login = self.is_login or other.is_login
+
+
+_LOOKING = frozenset({Kind.BLOB_HEAD, Kind.STORAGE, Kind.TOKEN})
+
+
+def _first(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else min(one, other)
+
+
+def is_attachment(tag: str) -> bool:
+    """``sha256-<hex>``, ``….sig``, ``….att``, ``….sbom``: what belongs to another manifest.
+
+    distribution-spec "Referrers Tag Schema"; cosign pkg/oci/remote/remote.go suffixTag.
+    """
+    algorithm, _, rest = tag.partition("-")
+    hexes = rest.partition(".")[0]
+    return algorithm in {"sha256", "sha512"} and len(hexes) >= 64 and hexes.isalnum()
+
+
+def wants_push(leg: Leg) -> bool:
+    """Whether a token leg asks for the right to push."""
+    scopes = leg.token_request.scopes if leg.token_request else ()
+    return any("push" in scope.actions for scope in scopes)
+
+
+def repository_of(legs: Iterable[Leg]) -> str | None:
+    """The repository that these legs write to, else the one that they read."""
+    first_read = None
+    for leg in legs:
+        written, read = repositories_of(leg)
+        if written:
+            return written
+        first_read = first_read or read
+    return first_read
+
+
+def repositories_of(leg: Leg) -> tuple[str | None, str | None]:
+    """The repository that this leg writes to, and the one that it reads."""
+    if leg.kind is Kind.TOKEN:
+        return _asked_for(leg)
+    endpoint: Endpoint | None = leg.endpoint or referring_endpoint(leg)
+    if endpoint is not None and endpoint.repository:
+        if leg.kind in UPLOAD_KINDS or leg.kind is Kind.MANIFEST_PUT:
+            return endpoint.repository, None
+        return None, endpoint.repository
+    return (leg.state.name if leg.state and leg.state.name else None), None
+
+
+def _asked_for(leg: Leg) -> tuple[str | None, str | None]:
+    written = read = None
+    for scope in leg.token_request.scopes if leg.token_request else ():
+        if scope.type == "repository" and "push" in scope.actions:
+            written = written or scope.name
+        elif scope.type == "repository":
+            read = read or scope.name
+    return written, read
+
+
+# --- tied by exact keys
+
+
+def strands(legs: Sequence[Leg], sources: Mapping[str, str]) -> list[Strand]:
+    """The strands of these legs (in the order in which they began), cut where one ends."""
+    parents = {leg.id: leg.id for leg in legs}
+
+    def root(name: str) -> str:
+        while parents[name] != name:
+            parents[name] = parents[parents[name]]
+            name = parents[name]
+        return name
+
+    brought = _brought(legs)
+    uses = _uses(legs, brought)
+    next_use = _next_uses(legs, brought)
+    first_with: dict[tuple[str, ...], str] = {}
+    for leg in legs:
+        for other in (sources.get(leg.id), next_use.get(leg.id)):
+            if other in parents:
+                parents[root(leg.id)] = root(other)
+        for key in _keys(leg, uses):
+            parents[root(leg.id)] = root(first_with.setdefault(key, leg.id))
+    together: dict[str, list[Leg]] = {}
+    for leg in legs:
+        together.setdefault(root(leg.id), []).append(leg)
+    return [piece for tied in together.values() for piece in _cut(tied)]
+
+
+def _brought(legs: Iterable[Leg]) -> dict[str, int]:
+    """Token → how many replies brought it."""
+    brought: dict[str, int] = {}
+    for leg in legs:
+        if leg.token_reply and leg.token_reply.token:
+            sha = leg.token_reply.token.sha256
+            brought[sha] = brought.get(sha, 0) + 1
+    return brought
+
+
+def _next_uses(legs: Sequence[Leg], brought: Mapping[str, int]) -> dict[str, str]:
+    """Token leg → the first use of its token after it, for tokens that are given several times."""
+    uses: dict[tuple[str, str | None, str], str] = {}
+    following: dict[str, str] = {}
+    for leg in reversed(legs):
+        if leg.bearer and leg.endpoint and brought.get(leg.bearer.sha256, 0) > 1:
+            uses[leg.bearer.sha256, leg.repository, _host(leg)] = leg.id
+        elif leg.token_reply and leg.token_reply.token:
+            sha, wanted = leg.token_reply.token.sha256, repository_of([leg])
+            if (use := uses.get((sha, wanted, _host(leg)))) is not None:
+                following[leg.id] = use
+    return following
+
+
+_Uses = dict[str, list[tuple[str, str]]]
+
+
+def _uses(legs: Iterable[Leg], brought: Mapping[str, int]) -> _Uses:
+    """Token → the repositories it was used for, each with the client's address.
+
+    A token that several replies brought ties its uses to nothing: ghcr.io and others give the same
+    one each time, and then it says no more than whose it is.
+    """
+    uses: _Uses = {}
+    for leg in legs:
+        if not (leg.bearer and leg.endpoint and leg.repository):
+            continue
+        if brought.get(leg.bearer.sha256, 0) <= 1:
+            known = uses.setdefault(leg.bearer.sha256, [])
+            use = (leg.repository, _host(leg))
+            if use not in known[-8:]:
+                known.append(use)
+    return uses
+
+
+def _keys(leg: Leg, uses: _Uses) -> list[tuple[str, ...]]:
+    """What ties this leg to others for certain."""
+    keys: list[tuple[str, ...]] = []
+    if leg.session and leg.kind in UPLOAD_KINDS:
+        keys.append(("session", leg.session, _host(leg)))
+    if leg.token_reply and leg.token_reply.token:
+        sha = leg.token_reply.token.sha256
+        use = _use_of(leg, uses.get(sha, []))
+        if use is not None:
+            keys.append(("token", sha, *use))
+    if leg.endpoint is None or not leg.repository:
+        return keys
+    if leg.bearer and leg.bearer.sha256 in uses:
+        keys.append(("token", leg.bearer.sha256, leg.repository, _host(leg)))
+    connection = leg.exchange.connection.id
+    if connection:
+        keys.append(("connection", connection, leg.repository, *_sharer(leg)))
+    return keys
+
+
+def _sharer(leg: Leg) -> tuple[str, ...]:
+    """Who uses a shared connection: all builds of one buildkitd do (resolver.go), each with its
+    own token."""
+    if leg.client and leg.client.family is Family.BUILDKIT:
+        return (leg.bearer.sha256 if leg.bearer else "",)
+    return ()
+
+
+def _use_of(leg: Leg, uses: list[tuple[str, str]]) -> tuple[str, str] | None:
+    """The use that this token was fetched for: of the repository it was asked for, by the same
+    client or, since buildkit lets its caller fetch it, by another."""
+    wanted = repository_of([leg])
+    fitting = [use for use in uses if wanted is None or use[0] == wanted]
+    own = [use for use in fitting if use[1] == _host(leg)]
+    return next(iter(own or fitting), None)
+
+
+def _host(leg: Leg) -> str:
+    return leg.exchange.connection.client_host or ""
+
+
+# --- cut into operations
+
+
+def _cut(legs: Iterable[Leg]) -> list[Strand]:
+    """The legs of a strand in pieces: what ties them may serve several operations in turn."""
+    pieces = [Strand()]
+    for leg in sorted(legs, key=by_start):
+        piece = pieces[-1]
+        if piece.legs and (piece.silent_at(leg.started) or _begins_anew(leg, piece)):
+            pieces.append(piece := Strand())
+        piece.add(leg)
+    result = pieces[:1]
+    for piece in pieces[1:]:
+        if _goes_on(piece, result[-1]):
+            result[-1].take(piece)
+        else:
+            result.append(piece)
+    return result
+
+
+def _begins_anew(leg: Leg, piece: Strand) -> bool:
+    if piece.done is not None:
+        return leg.started >= piece.done.last_seen and leg.kind in _BEGINNINGS
+    # One pull after another: each asks for its own tag.
+    reading = leg.kind in {Kind.MANIFEST_HEAD, Kind.MANIFEST_GET} and piece.reads_only
+    other = piece.tag is not None and leg.tag not in {None, piece.tag}
+    return reading and other and piece.manifest_found and not is_attachment(leg.tag or "")
+
+
+_BEGINNINGS = BLOB_KINDS | MANIFEST_KINDS | {Kind.TOKEN}
+
+
+def _goes_on(piece: Strand, before: Strand) -> bool:
+    """Whether what came after a finished manifest is still the same push."""
+    if before.done is None or before.silent_at(piece.started):
+        return False
+    return tags_again(piece, before) or _fills(piece, before.done)
+
+
+def tags_again(piece: Strand, before: Strand) -> bool:
+    """The same manifest under more tags, and nothing else."""
+    return (
+        before.done is not None
+        and piece.tagged == {before.done.digest}
+        and not piece.kinds & BLOB_KINDS
+    )
+
+
+def _fills(piece: Strand, done: Leg) -> bool:
+    """Blobs after the manifest that lists them (cosign pkg/oci/remote/write.go)."""
+    listed = {d.digest for d in referenced(done.manifest)} if done.manifest else set()
+    blobs_only = bool(piece.kinds & UPLOAD_KINDS) and not piece.kinds & MANIFEST_KINDS
+    return blobs_only and piece.digests <= listed

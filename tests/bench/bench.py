@@ -1,0 +1,251 @@
+"""How fast, how much memory: a script that prints tables. No test, since machines differ.
+
+    PYTHONPATH=addons python tests/bench/bench.py [10000 100000]
+
+Exchanges are pushes of one registry, eight at a time, as docker, podman and containerd send them.
+The second table compares ``regtrace report`` on a file with mitmproxy merely reading it, in one
+process.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice, zip_longest
+from pathlib import Path
+
+from click.testing import CliRunner
+from mitmproxy import connection, http
+from mitmproxy.io import FlowReader, FlowWriter
+
+from regtrace import cli
+from regtrace.follow.tracker import Tracker
+from regtrace.wire.decode import decode
+from regtrace.wire.exchange import Exchange, Headers
+from regtrace.wire.leg import Leg
+from regtrace.wire.notation import read_notation
+
+SIZES = (10_000, 100_000)
+AT_ONCE = 8
+REPOSITORIES = 40
+
+#: {p}: number of the push, {l}: of its layer (shared between pushes), {r}: of its repository.
+_DOCKER = """
+GET /v2/ -> 401
+token push,pull team/app{r} -> 200
+POST uploads in=team/app{r} -> 202 s{p}a
+POST uploads in=team/app{r} -> 202 s{p}b
+PATCH s{p}a 5MB took=2s -> 202
+PATCH s{p}b 5MB took=2s -> 202
+PUT s{p}a L{l} -> 201
+PUT s{p}b L{p} -> 201
+HEAD blob L{l} in=team/app{r} -> 307 s3
+HEAD s3 L{l} -> 200
+HEAD blob L{p} in=team/app{r} -> 307 s3
+HEAD s3 L{p} -> 200
+HEAD blob cfg{p} in=team/app{r} -> 404
+POST uploads in=team/app{r} -> 202 s{p}c
+PATCH s{p}c cfg{p} -> 202
+PUT s{p}c cfg{p} -> 201
+HEAD blob cfg{p} in=team/app{r} -> 200
+PUT manifest {p} [cfg{p} L{l} L{p}] in=team/app{r} -> 201
+"""
+_PODMAN = """
+GET /v2/ -> 401
+token pull,push team/app{r} -> 200
+HEAD blob L{l} in=team/app{r} -> 404
+HEAD blob L{p} in=team/app{r} -> 404
+POST uploads in=team/app{r} -> 202 s{p}a
+PATCH s{p}a L{l} took=2s -> 202
+PUT s{p}a L{l} -> 201
+POST uploads in=team/app{r} -> 202 s{p}b
+PATCH s{p}b L{p} took=2s -> 502 nginx
++1s POST uploads in=team/app{r} -> 202 s{p}c
+PATCH s{p}c L{p} took=2s -> 202
+PUT s{p}c L{p} -> 201
+HEAD blob cfg{p} in=team/app{r} -> 200
+PUT manifest {p} [cfg{p} L{l} L{p}] in=team/app{r} -> 201
+"""
+_CONTAINERD = """
+HEAD blob L{l} in=team/app{r} -> 401
+token push,pull team/app{r} -> 200
+HEAD blob L{l} in=team/app{r} -> 200
+HEAD blob L{p} in=team/app{r} -> 404
+HEAD blob cfg{p} in=team/app{r} -> 200
+POST uploads in=team/app{r} -> 202 s{p}a
+PUT s{p}a L{p} body=L{p} took=2s -> 201
+HEAD manifest {p} [cfg{p} L{l} L{p}] in=team/app{r} -> 404
+PUT manifest {p} [cfg{p} L{l} L{p}] in=team/app{r} -> 201
+"""
+_CLIENTS = (
+    ("docker/20.10.24", _DOCKER),
+    ("podman/5.29.2", _PODMAN),
+    ("containerd/1.7.20", _CONTAINERD),
+)
+
+
+def traffic(count: int) -> list[Exchange]:
+    """So many exchanges, of pushes that run beside each other."""
+    lines = [
+        f"client C{line} = {_CLIENTS[line % 3][0]} from 10.0.0.{line}" for line in range(AT_ONCE)
+    ]
+    lanes = [_lane(line) for line in range(AT_ONCE)]
+    together = chain.from_iterable(zip_longest(*lanes))
+    lines += islice((line for line in together if line), count)
+    return list(read_notation("\n".join(lines)))
+
+
+def _lane(lane: int) -> Iterator[str]:
+    """One client's pushes, without end; ``&`` lets all lanes go on at once."""
+    story = _CLIENTS[lane % 3][1].strip().splitlines()
+    push = lane
+    while True:
+        for line in story:
+            text = line.format(p=push, l=push % 300, r=push % REPOSITORIES)
+            wait, _, rest = text.partition(" ") if text.startswith("+") else ("", "", text)
+            yield (
+                f"{wait} C{lane}: {rest}".strip()
+                if lane == 0
+                else f"{wait} & C{lane}: {rest}".strip()
+            )
+        push += AT_ONCE
+
+
+def follow(legs: Sequence[Leg]) -> int:
+    """As a report follows: fed, retired when crowded, finished. How many operations it told."""
+    tracker = Tracker()
+    told = 0
+    for leg in legs:
+        tracker.feed(leg)
+        if tracker.crowded:
+            told += len(tracker.retire())
+    return told + len(tracker.finish())
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds, of one run, the collector's work from before left out."""
+    gc.collect()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def peak(work: Callable[[], object]) -> float:
+    """MB that were allocated at once, beyond what was there before."""
+    gc.collect()
+    tracemalloc.start()
+    work()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most / 1e6
+
+
+# --- a file that mitmproxy could have written
+
+
+def write_capture(exchanges: Sequence[Exchange], path: Path) -> None:
+    with path.open("wb") as stream:
+        writer = FlowWriter(stream)
+        for exchange in exchanges:
+            writer.add(_flow(exchange))
+
+
+def _flow(exchange: Exchange) -> http.HTTPFlow:
+    request, response = exchange.request, exchange.response
+    client = connection.Client(
+        peername=(exchange.connection.client_host or "10.0.0.1", 40000),
+        sockname=("10.0.0.254", 8080),
+        id=exchange.connection.id or exchange.id,
+        timestamp_start=request.started,
+    )
+    server = connection.Server(address=(request.host, request.port))
+    flow = http.HTTPFlow(client, server, live=False)
+    flow.id = exchange.id
+    flow.request = http.Request(
+        host=request.host,
+        port=request.port,
+        method=request.method.encode(),
+        scheme=request.scheme.encode(),
+        authority=b"",
+        path=request.target.encode(),
+        http_version=b"HTTP/1.1",
+        headers=_fields(request.headers),
+        content=request.body.kept,
+        trailers=None,
+        timestamp_start=request.started,
+        timestamp_end=request.ended,
+    )
+    if response is not None:
+        flow.response = http.Response(
+            http_version=b"HTTP/1.1",
+            status_code=response.status,
+            reason=response.reason.encode(),
+            headers=_fields(response.headers),
+            content=response.body.kept,
+            trailers=None,
+            timestamp_start=response.started,
+            timestamp_end=response.ended,
+        )
+    return flow
+
+
+def _fields(headers: Headers) -> http.Headers:
+    return http.Headers([(name.encode(), value.encode()) for name, value in headers])
+
+
+def read_only(path: Path) -> None:
+    with path.open("rb") as stream:
+        for _ in FlowReader(stream).stream():
+            pass
+
+
+def report(path: Path) -> None:
+    output = path.with_suffix(".json")
+    result = CliRunner().invoke(cli.main, ["report", str(path), "-o", str(output)])
+    if not output.exists():
+        raise SystemExit(f"regtrace report failed:\n{result.output}\n{result.exception!r}")
+
+
+# --- tables
+
+
+def say(*columns: object) -> None:
+    print("".join(f"{column:>14}" for column in columns))  # noqa: T201
+
+
+def in_memory(size: int) -> float:
+    """One row on decoding and following; the seconds that following took."""
+    exchanges = traffic(size)
+    legs: list[Leg] = []
+    decoding = timed(lambda: legs.extend(map(decode, exchanges)))
+    following = timed(lambda: follow(legs))
+    memory = peak(lambda: follow(legs))
+    say(size, f"{size / decoding:.0f}", f"{size / following:.0f}", follow(legs), f"{memory:.1f}")
+    return following
+
+
+def from_file(size: int, path: Path) -> None:
+    """One row on a report, against reading alone."""
+    write_capture(traffic(size), path)
+    read_only(path)
+    reading = min(timed(lambda: read_only(path)) for _ in range(2))
+    reporting = min(timed(lambda: report(path)) for _ in range(2))
+    say(size, f"{reading:.2f}", f"{reporting:.2f}", f"{reporting / reading:.2f}")
+
+
+def main(sizes: Sequence[int]) -> None:
+    say("exchanges", "decode/s", "follow/s", "operations", "follow MB")
+    seconds = [in_memory(size) for size in sizes]
+    growth = seconds[-1] / seconds[0] / (sizes[-1] / sizes[0])
+    say("growth", "", f"{growth:.2f}", "", "(cost per exchange, last to first; linear is 1.00)")
+    say("exchanges", "read s", "report s", "ratio")
+    with tempfile.TemporaryDirectory() as folder:
+        from_file(sizes[0], Path(folder) / "bench.mitm")
+
+
+if __name__ == "__main__":
+    main([int(argument) for argument in sys.argv[1:]] or SIZES)

@@ -1,0 +1,274 @@
+"""A pull by each client, whole, resumed, from a mirror, and with layers that are there already."""
+
+from __future__ import annotations
+
+from retelling import check
+
+
+def test_docker() -> None:
+    check(
+        """
+        client docker/24.0.7
+        image M1 = cfg L1 L2 docker
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 M1 -> 200
+        GET manifest @M1 -> 200
+        GET blob cfg -> 200
+        & GET blob L1 -> 307 s3
+        & GET blob L2 -> 307 s3
+        GET s3 L1 -> 200
+        & GET s3 L2 -> 200
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          cfg downloaded
+          L1 downloaded
+          L2 downloaded
+        """,
+    )
+
+
+def test_docker_has_every_layer_already() -> None:
+    check(
+        """
+        client docker/24.0.7
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 [cfg L1] -> 200
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 existed
+        """,
+    )
+
+
+def test_containerd_index() -> None:
+    check(
+        """
+        client containerd/1.7.20
+        image M1 = cfg L1
+        index I1 = M1
+        HEAD manifest 1 I1 -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 I1 -> 200
+        GET manifest @I1 -> 200
+        GET manifest @M1 -> 200
+        GET blob cfg -> 200
+        & GET blob L1 c=2 -> 200
+        GET referrers I1 -> 404
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          manifest M1 downloaded
+          cfg downloaded
+          L1 downloaded
+        """,
+    )
+
+
+def test_podman_asks_for_signatures_first() -> None:
+    check(
+        """
+        client podman/5.29.2
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET /v2/team/app/manifests/sha256-%s.sig -> 404
+        GET blob L1 -> 200
+        & GET blob cfg c=2 -> 200
+        """.replace("%s", "ab" * 32),
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded
+          cfg downloaded
+        """,
+    )
+
+
+def test_docker_resumes_a_layer() -> None:
+    check(
+        """
+        client docker/24.0.7
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 [cfg L1] -> 200
+        GET blob cfg -> 200
+        GET blob L1 -> 200 ! server closed connection
+        +5s GET blob L1 range=300000- -> 206
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 existed
+          cfg downloaded
+          L1 downloaded in 2 attempts
+        """,
+    )
+
+
+def test_parts_of_a_layer_in_parallel() -> None:
+    check(
+        """
+        client containerd/2.1.0
+        token pull team/app -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET blob L1 range=0-499999 -> 206
+        & GET blob L1 range=500000-999999 c=2 -> 206
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded
+        """,
+    )
+
+
+def test_a_layer_that_could_not_be_read() -> None:
+    check(
+        """
+        client docker/24.0.7
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET blob cfg -> 200
+        & GET blob L1 -> 307 s3
+        GET s3 L1 -> 403
+        """,
+        """
+        pull team/app 1: failed
+          manifest 1 downloaded
+          cfg downloaded
+          L1 failed
+        """,
+    )
+
+
+def test_an_image_that_is_not_there() -> None:
+    check(
+        """
+        client docker/24.0.7
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        HEAD manifest 9 -> 404
+        GET manifest 9 -> 404
+        """,
+        """
+        pull team/app 9: failed
+          manifest 9 failed
+        """,
+    )
+
+
+def test_the_storage_is_not_asked_through_this_proxy() -> None:
+    check(
+        """
+        client containerd/1.7.20
+        token pull team/app -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET blob cfg -> 200
+        GET blob L1 -> 307 s3
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          cfg downloaded
+          L1 incomplete
+        """,
+    )
+
+
+def test_containerd_mirror_does_not_have_it() -> None:
+    check(
+        """
+        client containerd/1.7.20
+        registry https://mirror.test open
+        HEAD https://mirror.test/v2/team/app/manifests/1?ns=registry.test -> 404
+        registry https://registry.test
+        HEAD manifest 1 [cfg L1] -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 [cfg L1] -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET blob L1 -> 200
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded
+        """,
+    )
+
+
+def test_docker_mirror_does_not_have_it() -> None:
+    check(
+        """
+        client docker/24.0.7
+        registry https://mirror.test open
+        GET /v2/ -> 200
+        HEAD manifest 1 -> 404
+        GET manifest 1 -> 404
+        registry https://registry.test
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 [cfg L1] -> 200
+        GET blob cfg -> 200
+        GET blob L1 -> 200
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 existed
+          cfg downloaded
+          L1 downloaded
+        """,
+    )
+
+
+def test_two_pulls_in_a_row() -> None:
+    check(
+        """
+        client containerd/1.7.20
+        HEAD manifest 1 [cfg L1] -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 [cfg L1] -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET blob L1 -> 200
+        HEAD manifest 2 [cfg L2] -> 200
+        GET manifest 2 [cfg L2] -> 200
+        GET blob L2 -> 200
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded
+        pull team/app 2: ok
+          manifest 2 downloaded
+          L2 downloaded
+        """,
+    )
+
+
+def test_pull_then_push_by_one_client() -> None:
+    check(
+        """
+        client docker/24.0.7
+        GET /v2/ -> 401
+        token pull base/app -> 200
+        GET manifest 1 [cfg L1] in=base/app -> 200
+        GET blob L1 in=base/app -> 200
+        GET /v2/ -> 401
+        token push,pull team/app -> 200
+        HEAD blob L1 -> 200
+        PUT manifest 1 [cfg L1] -> 201
+        """,
+        """
+        pull base/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded
+        push team/app 1: ok
+          L1 existed
+          manifest 1 uploaded
+        """,
+    )
