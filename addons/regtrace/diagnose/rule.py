@@ -1,0 +1,130 @@
+"""What a rule is, and what it may answer.
+
+A rule points at evidence and never copies it: an :class:`Evidence` names a leg and a place in
+it, and the report reads that place through the redactor. Texts are templates whose fields are
+typed terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from regtrace.follow.story import Operation, Transfer
+from regtrace.wire.leg import Leg
+from regtrace.wire.term import Term
+
+if TYPE_CHECKING:
+    from regtrace.diagnose.facts import Facts
+
+
+class Owner(str, Enum):
+    """Who must act."""
+
+    CLIENT = "client"
+    USER = "user"
+    NETWORK = "network"
+    FRONT_PROXY = "front-proxy"
+    TOKEN_SERVER = "token-server"
+    REGISTRY = "registry"
+    STORAGE = "storage"
+    INTERCEPTION = "interception"
+
+
+class Severity(str, Enum):
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Confidence(str, Enum):
+    """``certain``: the bytes prove it. ``likely``: one small inference. ``possible``: a hint."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    leg: Leg
+    where: str
+    """``response.status``, ``response.header.NAME``, ``request.header.NAME``, ``request.url``,
+    ``request.body.size``, ``response.body``, ``error``."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fails:
+    """The fault is there. Several occurrences in one operation are one answer with a count."""
+
+    legs: tuple[Leg, ...]
+    evidence: tuple[Evidence, ...]
+    confidence: Confidence
+    transfer: Transfer | None = None
+    fields: Mapping[str, Term] = field(default_factory=dict)
+    count: int = 1
+    owner: Owner | None = None
+    """Where the evidence names another owner than the rule's usual one."""
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSeen:
+    """The rule can't tell, because this evidence is missing."""
+
+    what: str
+    why: str
+    effect: str
+
+
+class Answer(Enum):
+    PASSES = "passes"
+    DOES_NOT_APPLY = "does not apply"
+
+
+PASSES = Answer.PASSES
+DOES_NOT_APPLY = Answer.DOES_NOT_APPLY
+
+Verdict = Fails | NotSeen | Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    number: str
+    """``RTnnn``, never used twice."""
+    slug: str
+    title: str
+    cause: str
+    fix: tuple[str, ...]
+    """In the order in which to try them; imperative, each naming a setting or command."""
+    check: tuple[str, ...]
+    """Commands that show whether the fix worked."""
+    references: tuple[str, ...]
+    owner: Owner
+    severity: Severity
+    explains: frozenset[str] = frozenset()
+    """Slugs of the findings that are only symptoms of this one."""
+    examine: Callable[[Operation, Facts], Verdict]
+    fires: str
+    """The smallest story that has this fault, in the notation of ``wire.notation``."""
+    silent: str
+    """The nearest story that has not: one thing is different, and the rule says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule's verdict on one operation."""
+
+    rule: Rule
+    operation: Operation
+    fails: Fails
+    severity: Severity
+    explained_by: str | None = None
+    """Slug of the root finding that this one is a symptom of."""
+
+    @property
+    def owner(self) -> Owner:
+        return self.fails.owner or self.rule.owner

@@ -1,0 +1,130 @@
+"""What holds for every rule: its examples, its texts, and its silence on what is normal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from regtrace.diagnose.engine import examine
+from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Fails, Finding, Rule
+from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT
+from regtrace.follow.tracker import tell
+from regtrace.wire.decode import decode
+from regtrace.wire.notation import read_notation
+
+RULES = [*CATALOGUE, LAST_RESORT]
+FOLDER = Path(__file__).parents[2] / "addons" / "regtrace" / "diagnose" / "rules"
+
+
+@pytest.fixture(params=RULES, ids=lambda rule: rule.slug)
+def rule(request: pytest.FixtureRequest) -> Rule:
+    chosen: Rule = request.param
+    return chosen
+
+
+def findings(story: str) -> list[Finding]:
+    legs = [decode(exchange) for exchange in read_notation(story)]
+    return [finding for operation in tell(legs) for finding in examine(operation).findings]
+
+
+def roots(story: str) -> list[str]:
+    return [finding.rule.slug for finding in findings(story) if finding.explained_by is None]
+
+
+def test_fires_and_is_the_only_root(rule: Rule) -> None:
+    assert roots(rule.fires) == [rule.slug]
+
+
+def test_points_at_evidence_on_its_legs(rule: Rule) -> None:
+    (finding,) = findings(rule.fires)
+    legs = {leg.id for leg in finding.operation.legs}
+    assert finding.fails.legs
+    assert {leg.id for leg in finding.fails.legs} <= legs
+    assert finding.fails.evidence
+    assert {row.leg.id for row in finding.fails.evidence} <= legs
+    assert finding.fails.count >= len(finding.fails.legs) or finding.fails.count == 1
+
+
+def test_stays_silent_on_the_nearest_story(rule: Rule) -> None:
+    assert rule.slug not in [finding.rule.slug for finding in findings(rule.silent)]
+
+
+def test_the_two_stories_differ_in_little(rule: Rule) -> None:
+    """The pair shows where the boundary lies; two unrelated stories would not."""
+    fires, silent = (set(story.split("\n")) for story in (rule.fires, rule.silent))
+    assert len(fires - silent) <= 2, "the silent story is not the nearest one"
+
+
+def test_says_nothing_of_a_capture_cut_before_the_fault(rule: Rule) -> None:
+    """Missing evidence makes a rule silent, never another rule loud."""
+    exchanges = read_notation(rule.fires)
+    for missing in exchanges:
+        legs = [decode(exchange) for exchange in exchanges if exchange is not missing]
+        said = {f.rule.slug for operation in tell(legs) for f in examine(operation).findings}
+        assert said <= {rule.slug, LAST_RESORT.slug}
+
+
+def test_numbers_and_slugs_are_used_once() -> None:
+    assert len({rule.number for rule in RULES}) == len(RULES)
+    assert len({rule.slug for rule in RULES}) == len(RULES)
+    assert all(re.fullmatch(r"RT\d{3}", rule.number) for rule in RULES)
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", rule.slug) for rule in RULES)
+
+
+def test_every_rule_file_is_in_the_catalogue() -> None:
+    files = {path.stem.replace("_", "-") for path in FOLDER.rglob("*.py")} - {"--init--"}
+    assert files == {rule.slug for rule in RULES}
+
+
+def test_texts_are_whole(rule: Rule) -> None:
+    """Every field of a template is filled; every step is an instruction; every reference opens."""
+    (finding,) = findings(rule.fires)
+    fields = finding.fails.fields
+    templates = [rule.title, rule.cause, *rule.fix, *rule.check]
+    assert {n for text in templates for n in re.findall(r"\{([a-z_]+)\}", text)} == set(fields)
+    title, cause, *steps = (_filled(text, finding) for text in templates[: 2 + len(rule.fix)])
+    assert steps
+    assert all(text.endswith(".") for text in (cause, *steps))
+    assert not title.endswith(".")
+    assert all(reference.startswith("https://") for reference in rule.references)
+    assert rule.references
+
+
+def _filled(text: str, finding: Finding) -> str:
+    for name, term in finding.fails.fields.items():
+        text = text.replace("{" + name + "}", term.text)
+    return text
+
+
+def test_a_rule_answers_for_every_operation(rule: Rule) -> None:
+    from regtrace.diagnose.facts import Facts
+
+    for other in RULES:
+        legs = [decode(exchange) for exchange in read_notation(other.fires)]
+        for operation in tell(legs):
+            answer = rule.examine(operation, Facts(operation))
+            assert isinstance(answer, Fails) or answer in {PASSES, DOES_NOT_APPLY}
+
+
+def test_an_unknown_failure_is_the_first_final_one_and_no_challenge() -> None:
+    """Every push begins with a 401; and once one layer has failed, the others are cut off."""
+    (finding,) = findings(
+        """
+        client docker/20.10.24
+        GET /v2/                     -> 401
+        token push,pull team/app     -> 200
+        POST uploads                 -> 202
+        & POST uploads               -> 202
+        PATCH u1 L1                  -> 202
+        PUT u1 L1                    -> 201
+        HEAD blob L1                 -> 307 s3
+        HEAD s3 L1                   -> 500
+        PATCH u2 L2                  -> ! Client disconnected.
+        """
+    )
+    assert finding.rule is LAST_RESORT
+    (leg,) = finding.fails.legs
+    assert leg.status == 500
+    assert finding.owner.value == "storage"
