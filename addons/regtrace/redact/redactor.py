@@ -1,0 +1,324 @@
+"""Turns what was on the wire into what may be shown: a typed allow-list, everything else a label.
+
+Each method is the handler of one kind of value. A value that no handler knows becomes a label such
+as ``token-2``: the same value has the same label everywhere in one report, so that two places can
+be seen to be equal without anybody reading them. There is no level that shows a secret.
+
+Names stand here; URLs, header fields and sentences have files of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Mapping
+from enum import Enum
+
+from regtrace.redact import grammar, headers, prose, urls
+from regtrace.redact.secrets import METHOD_USERS, names_in, secrets_in, users_in
+from regtrace.redact.shapes import SHORTEST, credentials_in, is_common, is_word
+from regtrace.wire.client import Client, Family
+from regtrace.wire.endpoint import is_tag
+from regtrace.wire.exchange import Exchange
+from regtrace.wire.leg import Kind, Leg
+from regtrace.wire.term import Term, TermKind
+from regtrace.wire.url import Url
+
+VERSION = "2"
+
+
+class Level(str, Enum):
+    """Who will read it. Secrets are never shown; the levels differ in names."""
+
+    PUBLIC = "public"
+    """Hosts, repositories, tags and users are labels too."""
+    VENDOR = "vendor"
+    """Hosts and repositories readable; client addresses and users are labels."""
+    INTERNAL = "internal"
+    """All names readable."""
+
+
+#: Kinds of secrets share one table: the same secret has one label wherever it stands.
+_SECRETS = frozenset("cookie credentials key-id password signature state token value".split())
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
+_LOCAL = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|0\.0\.0\.0|\[::1?\]")
+_LONGEST_PRODUCT = 32
+
+
+class Redactor:
+    def __init__(self, level: Level = Level.VENDOR) -> None:
+        self.level = level
+        self._labels: dict[tuple[str, str], str] = {}
+        self._given: set[str] = set()
+        self._counts: Counter[str] = Counter()
+        self._secrets: dict[str, dict[str, str]] = {}
+        self._users: set[str] = set()
+        self._names: dict[str, str] = {}
+        self._open: set[str] = set()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many distinct values of each kind became labels."""
+        return dict(sorted(self._counts.items()))
+
+    @property
+    def hides_names(self) -> bool:
+        return self.level is Level.PUBLIC
+
+    # --- labels
+
+    def label(self, kind: str, value: str) -> str:
+        """``kind-n``, the same for the same value; a label that was given stays what it is."""
+        return value if value in self._given else self._label(kind, _sha256(value))
+
+    def secret(self, kind: str, value: str) -> str:
+        """The label of a secret, the same whatever kind a place takes it for."""
+        return self.label(kind, value)
+
+    def token(self, sha256: str) -> str:
+        """The label of the token whose SHA-256 this is."""
+        return self._label("token", sha256)
+
+    def is_label(self, text: str) -> bool:
+        return text in self._given
+
+    def _label(self, kind: str, sha256: str) -> str:
+        key = ("secret" if kind in _SECRETS else kind, sha256)
+        known = self._labels.get(key)
+        if known is None:
+            self._counts[kind] += 1
+            known = self._labels[key] = f"{kind}-{self._counts[kind]}"
+            self._given.add(known)
+        return known
+
+    # --- what the capture holds
+
+    def learn(self, exchange: Exchange) -> None:
+        """Remember the secrets and names of this exchange, to find them again in sentences."""
+        for kind, name in names_in(exchange):
+            if name and not credentials_in(name):
+                self._names.setdefault(name, kind)
+                self._open.update((name, *name.split("/")))
+        for user in users_in(exchange):
+            if user not in METHOD_USERS and len(user) > 1:
+                self._users.add(user)
+        for secret in secrets_in(exchange):
+            value = secret.value.strip()
+            if not is_common(value):
+                self._secrets.setdefault(value[:SHORTEST], {}).setdefault(value, secret.kind)
+
+    def swept(self, text: str) -> str:
+        """The text with every secret that the capture holds replaced by its label."""
+        if not self._secrets:
+            return text
+        shown, at = [], 0
+        while at < len(text):
+            known = self._secrets.get(text[at : at + SHORTEST], {})
+            found = [s for s in known if text.startswith(s, at) and s not in self._open]
+            if found:
+                longest = max(found, key=len)
+                shown.append(self.secret(known[longest], longest))
+                at += len(longest)
+            else:
+                shown.append(text[at])
+                at += 1
+        return "".join(shown)
+
+    def is_harmless(self, text: str) -> bool:
+        """Neither a secret of this capture nor in the shape of any."""
+        return self.swept(text) == text and not credentials_in(text)
+
+    def known(self, word: str) -> str | None:
+        """What stands for a user or a name of this capture in a sentence; None for other words."""
+        if word in self._users and not is_common_user(word):
+            return self.user(word)
+        kind = self._names.get(word) if self.hides_names else None
+        if kind == "host":
+            return self.host(word)
+        if kind == "service":
+            return self.service(word)
+        return self.reference(word) if kind == "tag" else self.repository(word) if kind else None
+
+    # --- names
+
+    def term(self, term: Term) -> str:
+        """A field of a rule's text."""
+        if term.kind is TermKind.PLAIN:
+            return self.plain(term.text)
+        if term.kind is TermKind.DIGEST:
+            return self.digest(term.text) or self.label("digest", term.text)
+        if term.kind is TermKind.HOST:
+            return self.host(term.text)
+        if term.kind is TermKind.URL:
+            return self.url_text(term.text)
+        if term.kind is TermKind.REPOSITORY:
+            return self.repository(term.text)
+        if term.kind is TermKind.REFERENCE:
+            return self.reference(term.text)
+        if term.kind is TermKind.BUCKET:
+            return self.bucket(term.text)
+        return self.object_path(term.text)
+
+    def _name(self, kind: str, text: str, *, obeys: bool) -> str:
+        """A name: readable below ``public``, if it is one."""
+        if self.is_label(text):
+            return text
+        readable = obeys and not self.hides_names and self.is_harmless(text)
+        return text if readable else self.label(kind, text)
+
+    def host(self, authority: str) -> str:
+        """``host:port``; the port stays, and so does what only points to the machine itself."""
+        name, colon, port = authority.rpartition(":")
+        if not colon or not port.isdigit() or (":" in name and not name.startswith("[")):
+            name, colon, port = authority, "", ""
+        if _LOCAL.fullmatch(name):
+            return authority
+        obeys = _HOST.fullmatch(name) is not None and len(port) <= 5
+        return f"{self._name('host', name, obeys=obeys)}{colon}{port[:5]}"
+
+    def registry(self, text: str) -> str:
+        """``host:port``, and what stands before ``/v2/`` there."""
+        authority, slash, path = text.partition("/")
+        return self.host(authority) + (urls.prefix(self, slash + path) if slash else "")
+
+    def service(self, text: str) -> str:
+        """A token's service, audience or issuer: a host, a URL, or a word."""
+        if text.startswith(("http://", "https://")):
+            return self.url_text(text)
+        if "." in text or ":" in text:
+            authority, slash, path = text.partition("/")
+            return self.host(authority) + (urls.prefix(self, slash + path) if slash else "")
+        return self._name("service", text, obeys=is_word(text.replace(" ", "-")))
+
+    def client_address(self, address: str | None) -> str | None:
+        if address is None or (self.level is Level.INTERNAL and _is_address(address)):
+            return address
+        return self.label("client", address)
+
+    def address(self, text: str) -> str:
+        """An IP address in a sentence. A client's has its label; loopback says enough to stay."""
+        client = self._labels.get(("client", _sha256(text)))
+        if self.level is Level.INTERNAL or client:
+            return client or text
+        ip = ipaddress.ip_address(text)
+        if ip.is_loopback or ip.is_unspecified:
+            return text
+        if not self.hides_names and self._names.get(text) == "host":
+            return text
+        return self.label("address", text)
+
+    def repository(self, name: str) -> str:
+        return self._name("repository", name, obeys=_REPOSITORY.fullmatch(name) is not None)
+
+    def reference(self, name: str) -> str:
+        """A tag or digest; a digest says nothing to who does not have the bytes."""
+        if grammar.is_digest(name):
+            return name
+        if ":" in name:
+            return self.label("digest", name)
+        obeys = is_tag(name) or _REPOSITORY.fullmatch(name) is not None
+        return self._name("tag", name, obeys=obeys)
+
+    def digest(self, text: str | None) -> str | None:
+        """The digest, None for what only stands in its place."""
+        return text if text is not None and grammar.is_digest(text) else None
+
+    def session(self, text: str) -> str:
+        """The id of an upload session: a UUID, which support finds in its logs, or a label."""
+        return text if grammar.is_uuid(text) or not text else self.label("session", text)
+
+    def user(self, name: str) -> str:
+        if name in METHOD_USERS:
+            return name
+        readable = self.level is Level.INTERNAL and name.isprintable() and self.is_harmless(name)
+        return name if readable else self.label("user", name)
+
+    def client(self, client: Client) -> tuple[str | None, str | None]:
+        """Product and version of a User-Agent, which may say anything."""
+        product, version = client.product, client.version
+        known = client.family is not Family.UNKNOWN
+        short = len(product) <= _LONGEST_PRODUCT and is_word(product)
+        if not (known or short) or not self.is_harmless(product):
+            product = self.secret("value", product)
+        readable = version and grammar.VERSION.fullmatch(version) and self.is_harmless(version)
+        return product, version if readable or not version else self.secret("value", version)
+
+    def bucket(self, name: str) -> str:
+        return self._name("bucket", name, obeys=_BUCKET.fullmatch(name) is not None)
+
+    def object_path(self, path: str) -> str:
+        """An object's path in its bucket; kept where distribution's layout explains it."""
+        return urls.object_path(self, f"/{path}")[1:]
+
+    # --- closed words
+
+    def word(self, text: str) -> str:
+        """A word that ought to be the protocol's own: a code, a region, a header's name."""
+        return text if is_word(text) and self.is_harmless(text) else self.secret("value", text)
+
+    def code(self, text: str) -> str:
+        """An error code; codes are words, a sentence in its place is prose."""
+        return self.word(text) if " " not in text else self.prose(text)
+
+    def method(self, text: str) -> str:
+        return text if text in grammar.METHODS else self.secret("value", text)
+
+    def capture_name(self, name: str) -> str:
+        return self.label("capture", name) if self.hides_names else self.plain(name)
+
+    # --- URLs, headers, sentences
+
+    def leg_url(self, leg: Leg) -> str:
+        """The URL of a leg. What is not registry, token or storage traffic shows its host only."""
+        if leg.kind is Kind.CONNECT:
+            return self.host(leg.url.authority)
+        wordy = leg.kind not in {Kind.OTHER, Kind.STORAGE}
+        return urls.url(self, leg.url, urls.shown_path(self, leg.url, wordy=wordy))
+
+    def url(self, url: Url) -> str:
+        return urls.url(self, url)
+
+    def url_text(self, text: str) -> str:
+        return urls.url_text(self, text)
+
+    def query(self, key: str, value: str) -> str:
+        return urls.query(self, key, value)
+
+    def scope(self, text: str) -> str:
+        return urls.scope(self, text)
+
+    def header(self, name: str, value: str) -> str:
+        return headers.header(self, name, value)
+
+    def challenges(self, value: str) -> str:
+        return headers.challenges(self, value)
+
+    def prose(self, text: str) -> str:
+        return prose.prose(self, text)
+
+    def plain(self, text: str) -> str:
+        return prose.plain(self, text)
+
+
+#: Users whose names are words of every error message.
+_COMMON_USERS = frozenset("registry docker user token push pull anonymous client server".split())
+
+
+def is_common_user(name: str) -> bool:
+    return name.lower() in _COMMON_USERS
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _sha256(value: str) -> str:
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,386 @@
+"""Where the secrets, the users and the names of an exchange stand. Reads, and hides nothing.
+
+The gate looks for these secrets in every output. The redactor looks for them in prose, where a
+server may quote what it was sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from regtrace.redact.shapes import credentials_in, user_and_password
+from regtrace.wire.challenge import parse_challenges
+from regtrace.wire.coding import decoded
+from regtrace.wire.endpoint import parse_endpoint
+from regtrace.wire.exchange import Body, Exchange, Headers
+from regtrace.wire.jsontext import parse_json
+from regtrace.wire.scope import parse_scopes
+
+#: Bytes of a body that are searched: tokens and error pages are far shorter, image configs not.
+_MOST_BODY = 1024 * 1024
+_MOST_PAIRS = 200
+_DEEPEST = 8
+_MOST_ITEMS = 2_000
+
+_SECRET_HEADER = re.compile(
+    r"authorization|authentication-info|cookie|token|secret|password|passwd|session|credential"
+    r"|api-?key|art-api|access-?key|registry-(?:auth|config)|signature",
+    re.IGNORECASE,
+)
+#: Their values are names of headers or plain facts, although their own names sound secret.
+_OPEN_HEADER = re.compile(
+    r"access-control-|sec-|www-|proxy-authenticate|x-amz-signedheaders|x-token-expir", re.IGNORECASE
+)
+_URL_HEADERS = frozenset({"location", "content-location", "referer", "link", "refresh", "origin"})
+_SECRET_QUERY = re.compile(
+    r"sig$|sign$|signature$|credential$|token$|password$|passwd$|secret$|api_?key$|policy$"
+    r"|assertion$|accesskeyid$|^googleaccessid$|^q-ak$|^_state$|^verify$|^code$|^auth$|^hdnts$",
+    re.IGNORECASE,
+)
+_OPEN_QUERY = frozenset({"offline_token"})
+_SECRET_KEY = re.compile(
+    r"token|password|passwd|secret|assertion|api_?key|access_?key|private_?key|^auth$|^identitytoken$"
+    r"|^registrytoken$|credential|signature",
+    re.IGNORECASE,
+)
+#: Keys of token replies and forms that only sound so.
+_OPEN_KEYS = frozenset({"token_type", "issued_token_type", "tokens", "credentials_expire"})
+#: What S3 and its like echo of a request whose signature they refuse.
+_ECHO = re.compile(
+    r"<((?:AWS)?AccessKeyId|Signature\w*|StringToSign\w*|CanonicalRequest\w*|Token(?:-\d+)?"
+    r"|X-Amz-[\w-]*(?:Credential|Token|Signature)|ArgumentValue)>([^<]{1,20000})</",
+    re.IGNORECASE,
+)
+#: Echoed texts of several lines, most of which are open; a leak is the whole, or a secret in it.
+_WHOLE = ("stringtosign", "canonicalrequest")
+_QUERY_IN_TEXT = re.compile(r"[?&\n]?([\w-]+=[^\s&<]+(?:&[\w-]+=[^\s&<]*)*)")
+_SIGNED = re.compile(r"(Credential|Signature|response)\s*=\s*\"?([^\s,\";]+)", re.IGNORECASE)
+_PERSONAL = ("sub", "email", "name", "preferred_username", "user", "username", "unique_name", "upn")
+
+#: Users that only say how one logs in: ECR, GCR, GitLab, ACR, Artifact Registry, NGC, GHCR.
+METHOD_USERS = frozenset(
+    """AWS oauth2accesstoken _json_key _json_key_base64 gitlab-ci-token <token> $oauthtoken
+    x-access-token x-oauth-basic x-token-auth JWT oauth2 token
+    00000000-0000-0000-0000-000000000000""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    where: str
+    """A path into the exchange, for messages."""
+    kind: str
+    """What its label says: ``token``, ``password``, …"""
+    value: str
+    whole: bool = False
+    """Its parts are no secrets."""
+
+
+def secrets_in(exchange: Exchange) -> Iterator[Secret]:
+    """Every secret of an exchange. One value may come several times."""
+    request, response = exchange.request, exchange.response
+    yield from _in_target("request.url", request.target)
+    yield from _in_headers("request", request.headers)
+    yield from _in_body("request.body", request.headers, request.body)
+    if response is not None:
+        yield from _in_headers("response", response.headers)
+        yield from _in_body("response.body", response.headers, response.body)
+
+
+def users_in(exchange: Exchange) -> Iterator[str]:
+    """Who logged in, as far as the exchange says; without users that only name a method."""
+    request, response = exchange.request, exchange.response
+    yield from (user for user in _users(request.headers) if user)
+    yield from _values(_pairs(request.target.partition("?")[2]), "account", "username")
+    if _is_form(request.headers):
+        yield from _values(_pairs(_text(request.headers, request.body)), "username", "account")
+    if response is not None:
+        content = _json(response.headers, response.body)
+        for key, value in _leaves(content):
+            if key.lower() in {"token", "access_token", "refresh_token", "id_token"}:
+                yield from personal_claims(value)
+
+
+def names_in(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    """(kind, name) of every host, repository, tag and service that the exchange names.
+
+    A secret that equals one of them can't be told from the name: a reader of the name does not
+    learn that it also opens a door.
+    """
+    request, response = exchange.request, exchange.response
+    yield "host", request.host
+    yield from _names_of_target(request.target)
+    headers = list(request.headers.all("Referer"))
+    if response is not None:
+        headers += response.headers.all("Location")
+        for challenge in parse_challenges(response.headers.all("WWW-Authenticate")):
+            headers.append(challenge.realm or "")
+            if challenge.service:
+                yield "service", challenge.service
+            yield from (("repository", scope.name) for scope in challenge.scopes if scope.name)
+    for text in headers:
+        parts = _split(text)
+        if parts is not None:
+            yield "host", parts.hostname or ""
+            yield from _names_of_target(f"{parts.path}?{parts.query}")
+
+
+def personal_claims(token: str) -> Iterator[str]:
+    """The claims of a JWT that name a person or an account."""
+    parts = token.split(".")
+    claims = parse_json(unpacked(parts[1]), _MOST_BODY) if len(parts) == 3 else None
+    if not isinstance(claims, dict):
+        return
+    yield from (claims[name] for name in _PERSONAL if isinstance(claims.get(name), str))
+
+
+# --- headers
+
+
+def _in_headers(side: str, headers: Headers) -> Iterator[Secret]:
+    for name, value in headers:
+        lowered, where = name.lower(), f"{side}.header.{name}"
+        if lowered in _URL_HEADERS:
+            yield from _in_target(where, value.strip("<"))
+        elif lowered == "www-authenticate":
+            for challenge in parse_challenges([value]):
+                yield from _in_target(where, challenge.realm or "")
+        elif _SECRET_HEADER.search(name) and not _OPEN_HEADER.match(name):
+            yield from _in_secret_header(lowered, where, value)
+
+
+def _in_secret_header(name: str, where: str, value: str) -> Iterator[Secret]:
+    if name in {"authorization", "proxy-authorization", "authentication-info"}:
+        yield from _in_authorization(where, value)
+    elif name == "cookie":
+        for cookie in value.split(";"):
+            yield Secret(where, "cookie", cookie.partition("=")[2].strip() or cookie.strip())
+    elif name == "set-cookie":
+        first = value.partition(";")[0]
+        yield Secret(where, "cookie", first.partition("=")[2].strip() or first.strip())
+    elif name.startswith("x-registry-"):
+        yield Secret(where, "credentials", value.strip())
+        yield from _in_data(where, parse_json(unpacked(value), _MOST_BODY))
+    else:
+        yield from _opened(where, "token", value.strip())
+
+
+def _in_authorization(where: str, value: str) -> Iterator[Secret]:
+    scheme, blank, rest = value.strip().partition(" ")
+    rest = rest.strip()
+    if not blank or not rest:
+        yield Secret(where, "credentials", value.strip())
+    elif scheme.lower() == "basic":
+        yield Secret(where, "credentials", rest)
+        yield from _in_basic(where, rest)
+    elif scheme.lower() == "bearer":
+        yield from _opened(where, "token", rest)
+    elif signed := _SIGNED.findall(rest):
+        for key, secret in signed:
+            known = key.lower() == "credential"
+            yield Secret(
+                where, "key-id" if known else "signature", key_id(secret) if known else secret
+            )
+    else:
+        yield Secret(where, "credentials", rest)
+
+
+def _in_basic(where: str, encoded: str) -> Iterator[Secret]:
+    pair = user_and_password(encoded)
+    if pair is None:
+        return
+    user, password = pair
+    yield Secret(where, "credentials", f"{user}:{password}")
+    yield from _opened(where, "password", password)
+    if credentials_in(user):
+        yield Secret(where, "token", user)
+
+
+def _opened(where: str, kind: str, value: str) -> Iterator[Secret]:
+    """A secret, and what can be read in it without a key."""
+    yield Secret(where, kind, value)
+    parts = value.split(".")
+    if len(parts) == 3 and parts[0].startswith("eyJ"):
+        yield Secret(where, "signature", parts[2])
+    elif kind == "token":
+        yield from _in_basic(where, value)
+
+
+def _users(headers: Headers) -> Iterator[str]:
+    for name in ("Authorization", "Proxy-Authorization"):
+        for value in headers.all(name):
+            scheme, _, rest = value.strip().partition(" ")
+            if scheme.lower() == "basic":
+                pair = user_and_password(rest)
+                if pair and pair[0] not in METHOD_USERS and not credentials_in(pair[0]):
+                    yield pair[0]
+            elif scheme.lower() == "bearer":
+                yield from personal_claims(rest.strip())
+    for value in headers.all("X-Registry-Auth"):
+        login = parse_json(unpacked(value), _MOST_BODY)
+        user = login.get("username") if isinstance(login, dict) else None
+        if isinstance(user, str):
+            yield user
+
+
+# --- URLs and forms
+
+
+def key_id(credential: str) -> str:
+    """The key id of a credential: before ``/day/region/service/protocol``, counted from behind,
+    since a key id of MinIO may hold a slash itself."""
+    scope = credential.rsplit("/", 4)
+    return scope[0] if len(scope) == 5 else credential.partition("/")[0]
+
+
+def _in_target(where: str, text: str) -> Iterator[Secret]:
+    parts = _split(text)
+    if parts is None:
+        return
+    if parts.password:
+        yield Secret(where, "password", unquote(parts.password))
+        yield Secret(where, "credentials", parts.netloc.rpartition("@")[0])
+    elif parts.username and "@" in parts.netloc:
+        yield Secret(where, "credentials", unquote(parts.username))
+    yield from _in_pairs(where, _pairs(parts.query))
+    # A plus that the sender left as it is means itself in Base64, and a blank to a parser.
+    yield from _in_pairs(where, _pairs(parts.query.replace("+", "%2B")))
+
+
+def _in_pairs(where: str, pairs: list[tuple[str, str]]) -> Iterator[Secret]:
+    for key, value in pairs:
+        name = key.lower()
+        if not _SECRET_QUERY.search(name) or name in _OPEN_QUERY:
+            continue
+        place = f"{where}?{key}"
+        if name.endswith("credential"):
+            yield Secret(place, "key-id", key_id(value))
+        elif name == "verify":
+            yield Secret(place, "signature", value.partition("-")[2] or value)
+        elif name == "_state":
+            yield Secret(place, "state", value)
+        elif name.endswith(("keyid", "accessid", "q-ak")):
+            yield Secret(place, "key-id", value)
+        elif name.endswith(("token", "password", "secret", "assertion", "key")):
+            yield from _opened(place, "token", value)
+        else:
+            yield Secret(place, "signature", value)
+            if "hmac=" in value:
+                yield Secret(place, "signature", value.rpartition("hmac=")[2])
+
+
+def _names_of_target(target: str) -> Iterator[tuple[str, str]]:
+    path, _, query = target.partition("?")
+    endpoint = parse_endpoint(path)
+    if endpoint is not None:
+        yield "repository", endpoint.repository or ""
+        yield "tag", endpoint.tag or ""
+    for key, value in _pairs(query):
+        if key == "service":
+            yield "service", value
+        elif key == "from":
+            yield "repository", value
+        elif key == "scope":
+            yield from (("repository", scope.name) for scope in parse_scopes(value) if scope.name)
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text.strip())
+        _ = parts.hostname
+    except ValueError:
+        return None
+    return parts
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PAIRS)
+    except ValueError:
+        return []
+
+
+def _values(pairs: list[tuple[str, str]], *names: str) -> Iterator[str]:
+    yield from (value for key, value in pairs if key.lower() in names and value)
+
+
+# --- bodies
+
+
+def _in_body(where: str, headers: Headers, body: Body) -> Iterator[Secret]:
+    if not body.kept:
+        return
+    if _is_form(headers):
+        for key, value in _pairs(_text(headers, body)):
+            if _is_secret_key(key):
+                yield from _opened(f"{where}.{key}", "token", value)
+        return
+    yield from _in_data(where, _json(headers, body))
+    text = _text(headers, body)
+    if text.lstrip()[:1] == "<":
+        yield from _in_xml(where, text)
+
+
+def _in_data(where: str, content: Any) -> Iterator[Secret]:
+    for key, value in _leaves(content):
+        if key.lower() == "env":
+            name, equals, text = value.partition("=")
+            if equals and _SECRET_KEY.search(name):
+                yield from _opened(f"{where}.Env.{name}", "value", text)
+        elif _is_secret_key(key):
+            yield from _opened(f"{where}.{key}", "token", value)
+
+
+def _in_xml(where: str, text: str) -> Iterator[Secret]:
+    for name, value in _ECHO.findall(text):
+        place, value = f"{where}.{name}", value.strip()
+        if not name.lower().startswith(_WHOLE):
+            kind = "key-id" if name.lower().endswith("keyid") else "signature"
+            yield Secret(place, kind, value)
+            continue
+        yield Secret(place, "value", value, whole=True)
+        for query in _QUERY_IN_TEXT.findall(value.replace("&amp;", "&")):
+            yield from _in_pairs(place, _pairs(query))
+
+
+def _leaves(content: Any) -> Iterator[tuple[str, str]]:
+    """(key, text) of every text in this JSON, the key being that of the nearest object."""
+    waiting, seen = [("", content, 0)], 0
+    while waiting and seen < _MOST_ITEMS:
+        key, value, depth = waiting.pop()
+        seen += 1
+        if isinstance(value, str):
+            yield key, value
+        elif depth < _DEEPEST and isinstance(value, dict):
+            waiting += [(str(name), inner, depth + 1) for name, inner in value.items()]
+        elif depth < _DEEPEST and isinstance(value, list):
+            waiting += [(key, inner, depth + 1) for inner in value]
+
+
+def _is_secret_key(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None and key.lower() not in _OPEN_KEYS
+
+
+def _is_form(headers: Headers) -> bool:
+    return "form-urlencoded" in (headers.get("Content-Type") or "")
+
+
+def _json(headers: Headers, body: Body) -> Any:
+    return parse_json(decoded(headers, body.kept), _MOST_BODY) if body.kept else None
+
+
+def _text(headers: Headers, body: Body) -> str:
+    return decoded(headers, body.kept)[:_MOST_BODY].decode("utf-8", "replace") if body.kept else ""
+
+
+def unpacked(text: str) -> bytes:
+    plain = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4))
+    except ValueError:
+        return b""

@@ -1,0 +1,117 @@
+"""How values look: credentials by their shape, words by theirs, and what no search can tell apart.
+
+Only patterns and predicates; nothing here knows an exchange.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+
+#: Shorter values stand in honest text by chance: a password "admin" can't be looked for.
+SHORTEST = 8
+
+#: What the kinds of tokens begin with (docs of GitHub, GitLab, Docker Hub, Vault, npm).
+_PREFIX = (
+    r"gh[pousr]_|github_pat_|dckr_[po]at_|hv[sbr]\.|npm_"
+    r"|gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-"
+)
+_TOKEN_PREFIX = re.compile(_PREFIX)
+
+#: Name of a kind of credential → its shape. A digit or capital is asked for where a host or a
+#: repository might have such a name.
+CREDENTIALS = {
+    "a signed JWT": re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"),
+    "an AWS key id": re.compile(r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"),
+    "a personal access token": re.compile(rf"(?<!\w)(?:{_PREFIX})(?=[\w-]*[A-Z0-9])[\w-]{{16,}}"),
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    "a URL's signature": re.compile(r"(?i)(?:signature|[?&_]sig)=[0-9a-z%+/_-]{24,}"),
+    "an upload state": re.compile(r"[?&]_state=[\w-]{80,}"),
+}
+_TOKENS = ("a signed JWT", "an AWS key id", "a personal access token")
+#: How they begin, so that most texts need no search.
+_STARTS = (
+    "eyJ AKIA ASIA ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ dckr_ hvs. hvb. hvr. npm_ glpat- gloas- "
+    "gldt- glrt- glrtr- glcbt- glptt- glft- glimt- glagent- glwt- glsoat- glffct-"
+).split()
+_BASIC = re.compile(r"[Bb]asic\s+([A-Za-z0-9+/_-]{8,}={0,2})")
+
+_WORD = re.compile(r"[A-Za-z0-9._:/+-]{1,100}")
+_PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_RUN = re.compile(r"[A-Za-z0-9]+")
+_LONGEST_PIECE = 24
+_SHORT_PIECE = 3
+_LONG_RUN = 12
+_MOST_DIGITS = 4
+
+_PLAIN_URL = re.compile(r"https?://[\w.:\[\]-]+(?:/[\w.-]{0,32}){0,4}")
+#: A weak secret: one or two plain words, or a number as dates and sizes are. See is_common.
+_COMMON = re.compile(r"(?=.{1,20}\Z)(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[-_./ ][a-z]+)?|[0-9]{1,14}")
+
+
+def credentials_in(text: str) -> set[str]:
+    """The kinds of credentials that stand in this text, by shape alone."""
+    found = {kind for kind, shape in CREDENTIALS.items() if shape.search(text)}
+    if any(user_and_password(match[1]) for match in _BASIC.finditer(text)):
+        found.add("Basic credentials")
+    return found
+
+
+def tokens_in(text: str) -> set[str]:
+    """The same in text whose blanks were taken out, where only tokens still have their shape."""
+    if not any(start in text for start in _STARTS):
+        return set()
+    return {kind for kind in _TOKENS if CREDENTIALS[kind].search(text)}
+
+
+def user_and_password(text: str) -> tuple[str, str] | None:
+    """What Base64 of ``user:password`` holds; None when it holds no such thing."""
+    plain = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        raw = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        user, colon, password = raw.decode().partition(":")
+    except ValueError:
+        return None
+    return (user, password) if colon and (user + password).isprintable() else None
+
+
+def token_prefix(value: str) -> str:
+    """``ghp_``, ``glcbt-``, …: which product made this token; empty when it does not say."""
+    match = _TOKEN_PREFIX.match(value)
+    return match[0] if match else ""
+
+
+def is_common(value: str) -> bool:
+    """Whether this secret can't be told from honest text.
+
+    A password such as ``registry`` or ``container_registry``, a number of up to 14 digits, or a
+    plain URL (``token_endpoint``) is said by every report. To refuse them all would help nobody,
+    and to replace the word would betray it; so such a secret is kept out by the handlers alone,
+    and not looked for.
+    """
+    return len(value) < SHORTEST or bool(_COMMON.fullmatch(value) or _PLAIN_URL.fullmatch(value))
+
+
+def is_word(text: str) -> bool:
+    """Whether this reads as words that somebody chose: ``us-east-1``, ``MANIFEST_UNKNOWN``.
+
+    Random text changes between capitals, small letters and digits far more often than words do.
+    """
+    if not _WORD.fullmatch(text.replace("_", "-")):
+        return False
+    pieces = _PIECE.findall(text)
+    digits = [piece for piece in pieces if piece.isdigit()]
+    return (
+        all(map(_is_plain, _RUN.findall(text)))
+        and all(len(piece) <= _LONGEST_PIECE for piece in pieces)
+        and all(len(piece) <= _MOST_DIGITS for piece in digits)
+        and sum(map(len, digits)) <= 2 * _MOST_DIGITS
+        and not credentials_in(text)
+    )
+
+
+def _is_plain(run: str) -> bool:
+    """An unbroken run such as ``SignatureDoesNotMatch`` or ``oauth2``: few changes, long pieces."""
+    pieces = _PIECE.findall(run)
+    short = sum(len(piece) < _SHORT_PIECE for piece in pieces)
+    return short <= (1 if len(run) >= _LONG_RUN else 2)
