@@ -1,0 +1,156 @@
+"""Lines for a person who watches: one calm line for each thing that happened, no more.
+
+Given the operations as they stand, :class:`Narrator` says what is new since it last looked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from regtrace.diagnose.engine import examine
+from regtrace.diagnose.rules import LAST_RESORT
+from regtrace.follow.life import Fate
+from regtrace.follow.story import Operation, Transfer
+from regtrace.redact.redactor import Redactor
+from regtrace.report.visible import clock, rate, short_digest, size, visible
+from regtrace.wire.leg import UPLOAD_KINDS, Kind, Leg
+
+_DONE = {
+    Fate.UPLOADED: "uploaded",
+    Fate.DOWNLOADED: "downloaded",
+    Fate.EXISTED: "is already there",
+    Fate.MOUNTED: "mounted from another repository",
+}
+#: Things that were said are remembered at most so often; a push has a few for each layer.
+_MOST_SAID = 20_000
+#: Things said with one redactor; a new one begins its labels anew, so that a proxy that runs for
+#: months does not remember every name and secret that it ever saw.
+_MOST_LABELLED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    key: str
+    """What makes it news: a line is said once."""
+    moment: float
+    text: str
+    failed: Leg | None = None
+
+
+class Narrator:
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._labelled = 0
+        self._said: dict[str, None] = {}
+
+    def news(self, operation: Operation) -> list[str]:
+        """Lines for what has not been said of this operation yet."""
+        lines = [line for line in self._lines(operation) if self._is_news(line.key)]
+        verdicts = _verdicts(operation) if any(line.failed for line in lines) else {}
+        return [
+            visible(f"{clock(line.moment)}  {line.text}{verdicts.get(_id(line.failed), '')}")
+            for line in lines
+        ]
+
+    def _is_news(self, key: str) -> bool:
+        if key in self._said:
+            return False
+        self._said[key] = None
+        self._labelled += 1
+        if self._labelled > _MOST_LABELLED:
+            self._labelled, self._redactor = 0, Redactor(self._redactor.level)
+        while len(self._said) > _MOST_SAID:
+            del self._said[next(iter(self._said))]
+        return True
+
+    def _lines(self, operation: Operation) -> Iterator[_Line]:
+        legs = operation.legs
+        if operation.repository:
+            first = next((leg for leg in legs if leg.repository or leg.kind is Kind.TOKEN), legs[0])
+            yield _Line(f"{first.id} began", first.started, self._beginning(operation))
+        for chain in operation.session:
+            leg = chain.last
+            if leg.refused and not _is_routine(leg):
+                yield _Line(f"{leg.id} failed", leg.last_seen, self._failure(leg), leg)
+        for transfer in operation.transfers:
+            yield from self._transfer(transfer)
+
+    def _beginning(self, operation: Operation) -> str:
+        product, version = (
+            self._redactor.client(operation.client) if operation.client else (None, None)
+        )
+        who = " ".join(word for word in (product or "an unknown client", version) if word)
+        repository = self._redactor.repository(operation.repository or "")
+        registry = self._redactor.registry(operation.registry) if operation.registry else "?"
+        return f"{operation.kind.value} {repository} → {registry}  by {who}"
+
+    def _transfer(self, transfer: Transfer) -> Iterator[_Line]:
+        name = self._name(transfer)
+        for chain in transfer.chains:
+            leg = chain.last
+            if leg.in_flight and leg.kind in {Kind.UPLOAD_CHUNK, Kind.UPLOAD_COMMIT}:
+                yield _Line(f"{leg.id} sending", leg.started, f"{name}: uploading")
+            if leg.refused and not _is_routine(leg):
+                text = f"{name}: {self._failure(leg)}"
+                yield _Line(f"{leg.id} failed", leg.last_seen, text, leg)
+        if transfer.fate in _DONE:
+            last = transfer.legs[-1]
+            key = f"{transfer.legs[0].id} {transfer.fate.value}"
+            yield _Line(key, last.last_seen, f"{name}: {_done(transfer)}")
+
+    def _name(self, transfer: Transfer) -> str:
+        digest = self._redactor.digest(transfer.digest)
+        if transfer.kind == "manifest":
+            reference = transfer.reference and self._redactor.reference(transfer.reference)
+            return f"manifest {reference or short_digest(digest or '?')}"
+        if digest:
+            return f"blob {short_digest(digest).removeprefix('sha256:')}"
+        session = next((leg.session for leg in transfer.legs if leg.session), None)
+        return f"upload {visible(self._redactor.session(session), limit=12)}" if session else "blob"
+
+    def _failure(self, leg: Leg) -> str:
+        self._redactor.learn(leg.exchange)
+        what = f"{self._redactor.method(leg.method)} at {self._redactor.host(leg.url.authority)}"
+        if leg.broken:
+            return f"{what} failed: {self._redactor.prose(leg.exchange.error or '')}"
+        return f"{what} answered {leg.status}"
+
+
+def _id(leg: Leg | None) -> str:
+    return leg.id if leg else ""
+
+
+def _verdicts(operation: Operation) -> dict[str, str]:
+    """Leg id → the fault that the rules see in it by now; the summary has the whole of it."""
+    return {
+        leg.id: f"  [{finding.rule.number} {finding.rule.slug}]"
+        for finding in examine(operation).findings
+        if finding.rule is not LAST_RESORT
+        for leg in finding.fails.legs
+    }
+
+
+def _done(transfer: Transfer) -> str:
+    said = _DONE[transfer.fate]
+    if transfer.fate in {Fate.UPLOADED, Fate.DOWNLOADED} and transfer.size:
+        carrier = next((leg for leg in transfer.legs if _carried(leg)), None)
+        seconds = (carrier.ended or 0) - carrier.started if carrier else 0
+        said += f", {size(transfer.size)}"
+        if seconds > 0:
+            said += f" at {rate(transfer.size, seconds)}"
+    if transfer.attempts > 1:
+        said += f", in attempt {transfer.attempts}"
+    return said
+
+
+def _carried(leg: Leg) -> bool:
+    response = leg.exchange.response
+    sent = leg.kind in UPLOAD_KINDS and leg.exchange.request.body.size
+    return bool(sent or (leg.method == "GET" and response and response.body.size))
+
+
+def _is_routine(leg: Leg) -> bool:
+    """Answers that every push has: not there yet, log in first, an unwanted session left alone."""
+    probing = leg.method in {"HEAD", "GET"} and leg.status == 404
+    return probing or leg.status == 401 or leg.kind is Kind.UPLOAD_CANCEL

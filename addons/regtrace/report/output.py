@@ -1,0 +1,155 @@
+"""Writing a report: which format, through the gate, whole or not at all, over nothing of others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from regtrace.redact.gate import Gate
+from regtrace.report import json as as_json
+from regtrace.report import text as as_text
+from regtrace.report.model import SCHEMA, Report
+from regtrace.report.visible import visible
+from regtrace.report.words import OUTCOMES
+from regtrace.wire.exchange import Exchange
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "text": lambda report: as_text.render(report, color=False),
+    "json": as_json.render,
+}
+_ENDINGS = {".json": "json", ".txt": "text", ".log": "text"}
+#: Bytes at either end of a file by which a report of ours is recognised.
+_EDGE = 1024
+_OWN_JSON = re.compile(rb'\s*\{\s*"schema":\s*"' + SCHEMA.rpartition("/")[0].encode() + b"/")
+_OWN_TEXT = re.compile("|".join(map(re.escape, OUTCOMES.values())).encode() + b"  ")
+_OWN_LAST_LINES = re.compile(rb"regtrace\s+\S+,\s+rules\s+\S+")
+
+
+class Refused(Exception):
+    """An output that is not written. The message names the path, what is wrong, what to do."""
+
+
+class Leaking(Refused):
+    """The gate found a secret in an output. The message says where it stood, never the value."""
+
+
+def format_of(path: str) -> str:
+    """The format that a path's ending chooses. Raises Refused."""
+    ending = Path(path).suffix.lower()
+    if ending not in _ENDINGS:
+        raise Refused(
+            f"{visible(path)}: can't tell a format from the ending {visible(ending) or '(none)'};"
+            f" use one of {', '.join(sorted(_ENDINGS))}"
+        )
+    return _ENDINGS[ending]
+
+
+def check_path(path: str, *, force: bool = False) -> None:
+    """Raise Refused for a path that could not be written, before any work is done.
+
+    A file that regtrace did not write is never replaced, unless ``force`` says so.
+    """
+    format_of(path)
+    shown = visible(path)
+    try:
+        target = _target(path)
+        if target.is_dir():
+            raise Refused(f"{shown}: is a directory; name a file in it")
+        if not target.parent.is_dir():
+            raise Refused(f"{shown}: there is no directory {visible(str(target.parent))}")
+        if not os.access(target.parent, os.W_OK):
+            raise Refused(f"{shown}: can't write into {visible(str(target.parent))}")
+        if target.exists() and not target.is_file():
+            raise Refused(f"{shown}: is no regular file; name another one")
+        if target.is_file() and not force and not _is_own(target):
+            raise Refused(
+                f"{shown}: exists and is no report of regtrace, so it is not replaced;"
+                " name another file, or remove it first"
+            )
+    except (OSError, ValueError) as fault:
+        raise Refused(f"{shown}: can't be written: {_reason(fault)}") from None
+
+
+def gate_for(exchanges: Iterable[Exchange]) -> Gate:
+    """The gate that knows every secret of these exchanges; one serves all their outputs."""
+    gate = Gate()
+    for exchange in exchanges:
+        gate.learn(exchange)
+    return gate
+
+
+def rendered(report: Report, form: str, gate: Gate) -> str:
+    """The report in this format, after the gate has seen it. Raises Leaking."""
+    output = FORMATS[form](report)
+    # Text is wrapped and cut to columns, which may tear a value apart; JSON has each one whole.
+    passed(output + as_json.render(report) if form == "text" else output, gate)
+    return output
+
+
+def passed(output: str, gate: Gate) -> None:
+    """Raise Leaking when a secret that the gate knows stands in the output."""
+    leaks = gate.leaks(output)
+    if leaks:
+        raise Leaking(
+            f"the report was not written: it would show {visible(', '.join(leaks))};"
+            " please report this as a fault of regtrace"
+        )
+
+
+def write(report: Report, paths: Sequence[str], gate: Gate, *, force: bool = False) -> None:
+    """Write the report to every path, or to none: temporary files first, then the renames.
+
+    Only the owner may read the files. Raises Refused, with nothing left behind.
+    """
+    texts = {path: rendered(report, format_of(path), gate) for path in paths}
+    with contextlib.ExitStack() as on_failure:
+        temporaries = {}
+        for path, text in texts.items():
+            check_path(path, force=force)
+            try:
+                temporaries[path] = _temporary(_target(path).parent, text, on_failure)
+            except OSError as fault:
+                raise _unwritable(path, fault) from None
+        for path, temporary in temporaries.items():
+            try:
+                os.replace(temporary, _target(path))
+            except OSError as fault:
+                raise _unwritable(path, fault) from None
+        on_failure.pop_all()
+
+
+def _temporary(directory: Path, text: str, on_failure: contextlib.ExitStack) -> str:
+    # mkstemp gives mode 0600.
+    handle, name = tempfile.mkstemp(dir=directory, prefix=".regtrace-")
+    on_failure.callback(Path(name).unlink, missing_ok=True)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    return name
+
+
+def _target(path: str) -> Path:
+    """The file itself: a link stays a link."""
+    return Path(os.path.realpath(path))
+
+
+def _is_own(target: Path) -> bool:
+    """Whether regtrace wrote this file, or nobody wrote anything into it yet."""
+    with target.open("rb") as stream:
+        first = stream.read(_EDGE)
+        stream.seek(max(target.stat().st_size - _EDGE, 0))
+        last = stream.read(_EDGE)
+    if _OWN_TEXT.match(first):
+        return _OWN_LAST_LINES.search(last) is not None
+    return not first or _OWN_JSON.match(first) is not None
+
+
+def _unwritable(path: str, fault: OSError) -> Refused:
+    return Refused(f"{visible(path)}: can't be written: {_reason(fault)}")
+
+
+def _reason(fault: Exception) -> str:
+    return getattr(fault, "strerror", None) or visible(str(fault))
