@@ -1,0 +1,1 @@
+"""proxy: the only room that imports mitmproxy. Hooks, streaming, captures, live lines."""

@@ -1,0 +1,115 @@
+"""What was seen so far, as operations: those that are open, and those that are over.
+
+The same for a live proxy, a replay and a file, so that all three tell the same story.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from regtrace.follow.life import Ending
+from regtrace.follow.story import Operation
+from regtrace.follow.tracker import Tracker
+from regtrace.report.build import Telling
+from regtrace.report.model import NotSeen
+from regtrace.wire.decode import decode
+from regtrace.wire.exchange import Exchange
+from regtrace.wire.leg import Kind
+
+#: Ids of exchanges remembered at most.
+_MOST_IDS = 100_000
+
+
+class History:
+    def __init__(self) -> None:
+        self.most_legs: int | None = None
+        """Legs of operations that are over, kept at most; None keeps all."""
+        self._tracker = Tracker()
+        self._over: deque[Telling] = deque()
+        self._legs_over = 0
+        self._is_over: dict[str, bool] = {}
+        """Of each exchange."""
+        self._one_failed = False
+        self.flows = 0
+        """Exchanges taken in."""
+        self.first: float | None = None
+        """Start of the first exchange, epoch seconds UTC."""
+        self.last: float | None = None
+        self.cut = 0
+        """Operations that ended and are no longer kept."""
+
+    def add(self, exchange: Exchange) -> None:
+        """Take in an exchange, or what is newly known of it: the same id replaces.
+
+        mitmproxy saves a flow twice when its answer came before the request's end.
+        """
+        is_over = self._is_over.get(exchange.id)
+        if is_over:
+            return
+        if is_over is None:
+            self.flows += 1
+            self._is_over[exchange.id] = False
+        leg = decode(exchange)
+        self._tracker.feed(leg)
+        self.first = leg.started if self.first is None else min(self.first, leg.started)
+        self.last = leg.last_seen if self.last is None else max(self.last, leg.last_seen)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether :meth:`retire` is worth its cost."""
+        return self._tracker.crowded
+
+    def open(self) -> tuple[Operation, ...]:
+        """The operations that may still go on, by start."""
+        return self._tracker.operations()
+
+    def retire(self, now: float | None = None) -> tuple[Operation, ...]:
+        """The operations that are over for good by ``now``: they move to those that are over."""
+        leaving = self._tracker.retire(now)
+        for operation in leaving:
+            self._is_over.update(dict.fromkeys((leg.id for leg in operation.legs), True))
+            if any(leg.kind is not Kind.OTHER for leg in operation.legs):
+                self._over.append(Telling.of(operation))
+                self._legs_over += len(operation.legs)
+                self._one_failed = self._one_failed or operation.ending is Ending.FAILED
+        self._forget()
+        return leaving
+
+    def tellings(self) -> Iterator[Telling]:
+        """Every operation that is kept now, with what the rules say of it. They are asked as this
+        is read, which may be on another thread."""
+        return chain(tuple(self._over), map(Telling.of, self.open()))
+
+    @property
+    def failed(self) -> bool:
+        """Whether an operation failed, kept or not."""
+        return self._one_failed or any(op.ending is Ending.FAILED for op in self.open())
+
+    def lacks(self) -> Iterator[NotSeen]:
+        """What had to be given up, for the report."""
+        if self._tracker.cut:
+            yield NotSeen(
+                f"the end of operations of {self._tracker.cut} legs",
+                "more was going on at once than regtrace can follow",
+                "these operations are told as they stood, what came later is told as others",
+            )
+        if self.cut:
+            yield NotSeen(
+                f"{self.cut} earlier operations",
+                f"a running proxy keeps the last {self.most_legs} legs that are over",
+                "replay the capture (mitmdump -w) for the whole story",
+            )
+
+    def _forget(self) -> None:
+        while self.most_legs is not None and self._legs_over > self.most_legs:
+            self._legs_over -= len(self._over.popleft().operation.legs)
+            self.cut += 1
+        while len(self._is_over) > _MOST_IDS:
+            del self._is_over[next(iter(self._is_over))]
+
+
+def exchanges_of(tellings: Iterable[Telling]) -> list[Exchange]:
+    """All that these operations were told from: what the redaction gate must know."""
+    return [leg.exchange for telling in tellings for leg in telling.operation.legs]

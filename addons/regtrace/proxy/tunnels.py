@@ -1,0 +1,113 @@
+"""Addon: tunnels that failed before any request become flows, so that a capture keeps them.
+
+mitmproxy saves no flow for a refused or unresolvable CONNECT, nor for a client that does not trust
+the proxy's certificate: the user reads "Bad Gateway" and the capture is empty. Each such failure
+is written as a CONNECT flow with the error, which replays and reads like any other.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mitmproxy import addonmanager, certs, connection, ctx, eventsequence, flow, http
+
+from regtrace.proxy.flows import NOTES
+from regtrace.proxy.guard import guarded
+
+#: Connection errors remembered until their CONNECT is answered.
+_MOST = 1_000
+
+
+class Tunnels:
+    name = "regtrace-tunnels"
+
+    def __init__(self) -> None:
+        self._errors: dict[tuple[str, Any], str] = {}
+
+    @guarded
+    def server_connect_error(self, data: Any) -> None:
+        """The reason stands here; the CONNECT that it ends comes next, without it."""
+        self._errors[data.client.id, data.server.address] = data.server.error or ""
+        while len(self._errors) > _MOST:
+            del self._errors[next(iter(self._errors))]
+
+    @guarded
+    async def http_connect_error(self, flow: http.HTTPFlow) -> None:
+        asked = flow.request
+        reason = self._errors.pop((flow.client_conn.id, (asked.host, asked.port)), "")
+        if not reason and flow.response is not None:
+            reason = f"CONNECT was answered {flow.response.status_code}"
+        failed = _failed(
+            flow.client_conn,
+            flow.server_conn,
+            (asked.host, asked.port),
+            reason=reason or "CONNECT failed",
+            tunnel="server-connect",
+            started=asked.timestamp_start,
+        )
+        agent = asked.headers.get("user-agent")
+        if agent is not None:
+            failed.request.headers["User-Agent"] = agent
+        dumper = ctx.master.addons.get("dumper")
+        # From 12.2.2 on, mitmdump prints the CONNECT itself; once is enough.
+        await _pass_on(failed, but=dumper if hasattr(dumper, "http_connect_error") else None)
+
+    @guarded
+    async def tls_failed_client(self, data: Any) -> None:
+        address = data.context.server.address or (data.conn.sni or "unknown", 443)
+        failed = _failed(
+            data.conn,
+            data.context.server,
+            address,
+            reason=data.conn.error or "the TLS handshake failed",
+            tunnel="client-tls",
+            started=data.conn.timestamp_start,
+        )
+        await _pass_on(failed)
+
+    @guarded
+    def tls_failed_server(self, data: Any) -> None:
+        """The rejected certificates become part of the flow that is saved for the failure."""
+        chain = data.ssl_conn.get_peer_cert_chain() or []
+        data.conn.certificate_list = [certs.Cert.from_pyopenssl(cert) for cert in chain]
+
+
+def _failed(
+    client: connection.Client,
+    server: connection.Server,
+    address: tuple[str, int],
+    *,
+    reason: str,
+    tunnel: str,
+    started: float | None,
+) -> http.HTTPFlow:
+    failed = http.HTTPFlow(client, server)
+    now = time.time()
+    failed.request = http.Request(
+        host=address[0],
+        port=address[1],
+        method=b"CONNECT",
+        scheme=b"",
+        authority=f"{address[0]}:{address[1]}".encode("utf-8", "backslashreplace"),
+        path=b"",
+        http_version=b"HTTP/1.1",
+        headers=http.Headers(),
+        content=b"",
+        trailers=None,
+        timestamp_start=started or now,
+        timestamp_end=now,
+    )
+    failed.error = flow.Error(reason.encode("utf-8", "backslashreplace").decode(), now)
+    failed.metadata[NOTES] = {"tunnel": tunnel}
+    return failed
+
+
+async def _pass_on(failed: http.HTTPFlow, but: Any = None) -> None:
+    """To every addon but one, as Master.load_flow does; that would also turn the address into the
+    target of a reverse proxy."""
+    for event in eventsequence.iterate(failed):
+        for addon in ctx.master.addons.chain:
+            if addon is not but:
+                with addonmanager.safecall():
+                    await ctx.master.addons.invoke_addon(addon, event)

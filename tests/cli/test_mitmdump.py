@@ -1,0 +1,228 @@
+"""``mitmdump -s addons/registry.py`` as a process: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from mitmproxy.version import VERSION
+
+from regtrace import cli
+from regtrace.setup.script import addon_path
+
+ROOT = Path(__file__).parents[2]
+ADDON = ROOT / "addons" / "registry.py"
+FAILED = ROOT / "captures" / "docker-push-s3-403.mitm"
+GOOD = ROOT / "captures" / "docker-push-ok.mitm"
+PATIENCE = 30
+MITMDUMP = (sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()")
+
+
+@pytest.fixture(scope="module")
+def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("confdir")
+
+
+@pytest.fixture
+def command(confdir: Path) -> list[str]:
+    return [*MITMDUMP, "--set", f"confdir={confdir}"]
+
+
+def ended(command: list[str], *more: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*command, *map(str, more)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **env},
+        check=False,
+    )
+
+
+def test_quiet_keeps_our_report(command: list[str], tmp_path: Path) -> None:
+    report = tmp_path / "push.json"
+    done = ended(command, "-q", "-nr", FAILED, "-s", ADDON, "--set", f"registry_report={report}")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout.startswith("FAILED  The push of team/app")
+    assert done.stdout.count("storage-403-on-head") == 1
+    capture = json.loads(report.read_text())["capture"]
+    assert (capture["name"], capture["mode"]) == (FAILED.name, "replay")
+
+
+@pytest.mark.parametrize(("capture", "status"), [(FAILED, 1), (GOOD, 0)])
+def test_exit_status(command: list[str], capture: Path, status: int) -> None:
+    wanted = ("--set", "registry_exit_status", "--set", "registry_live=off")
+    done = ended(command, "-q", "-nr", capture, "-s", ADDON, *wanted)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("registry_body_limit=abc", "registry_body_limit: "),
+        ("registry_lvie=off", "unknown option registry_lvie; did you mean registry_live?"),
+        ("registry_share=all", "registry_share=all: use one of public, vendor, internal"),
+    ],
+)
+def test_a_bad_option_stops_the_start(command: list[str], setting: str, says: str) -> None:
+    done = ended(command, "-q", "-nr", FAILED, "-s", ADDON, "--set", setting)
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert says in line
+
+
+def test_a_report_does_not_replace_a_file_of_others(command: list[str], tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("my own")
+    done = ended(command, "-q", "-nr", GOOD, "-s", ADDON, "--set", f"registry_report={notes}")
+    assert done.returncode == 1
+    assert "is not replaced" in done.stdout
+    assert notes.read_text() == "my own"
+
+
+def test_beside_another_script(command: list[str], tmp_path: Path) -> None:
+    """Two scripts see the same flows; the same suite twice is refused in words."""
+    other = tmp_path / "other.py"
+    other.write_text(
+        "seen = []\n"
+        "def response(flow): seen.append(flow)\n"
+        "def done(): print('other saw', len(seen))\n"
+    )
+    done = ended(command, "-q", "-nr", GOOD, "-s", ADDON, "-s", other)
+    assert done.returncode == 0
+    assert "OK  The push" in done.stdout
+    assert re.search(r"other saw \d\d", done.stdout)
+    shutil.copy(ADDON, copy := tmp_path / "registry.py")
+    done = ended(command, "-q", "-nr", GOOD, "-s", ADDON, "-s", copy)
+    assert done.returncode == 1
+    assert "already exists" in done.stdout
+
+
+def test_a_dependency_that_is_missing(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "defusedxml.py").write_text(
+        "raise ModuleNotFoundError('No module named defusedxml', name='defusedxml')"
+    )
+    done = ended(command, "-q", "-nr", GOOD, "-s", ADDON, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert "can't load the Python package defusedxml" in line
+    assert "pip install" in line
+
+
+def test_a_truncated_capture(command: list[str], tmp_path: Path) -> None:
+    """mitmproxy reads it, complains and ends with 1; what came before the damage is told."""
+    capture = tmp_path / "cut.mitm"
+    capture.write_bytes(FAILED.read_bytes()[:-50])
+    done = ended(command, "-q", "-nr", capture, "-s", ADDON)
+    assert done.returncode == 1
+    assert "push team/app" in done.stdout
+
+
+@pytest.mark.skipif(VERSION < "12.2.2", reason="mitmproxy lists options of scripts from 12.2.2 on")
+def test_options_are_listed(command: list[str]) -> None:
+    done = ended(command, "-s", ADDON, "--options")
+    assert done.returncode == 0
+    assert "registry_report: []" in done.stdout
+
+
+def test_addon_path_of_a_clone() -> None:
+    assert addon_path() == ADDON
+
+
+class Mitmdump:
+    """A proxy that runs until it is told to end."""
+
+    def __init__(
+        self, command: list[str], *more: str | Path, stdout: int = subprocess.PIPE
+    ) -> None:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            self.port = sock.getsockname()[1]
+        listen = ("--listen-host", "127.0.0.1", "-p", str(self.port))
+        self.process = subprocess.Popen(
+            [*command, *listen, *map(str, more)],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+        )
+
+    def connect(self) -> socket.socket:
+        """A connection, as soon as the proxy listens."""
+        while self.process.poll() is None:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+            except ConnectionRefusedError:
+                continue
+        raise AssertionError(self.process.communicate())
+
+    def end(self) -> tuple[str, str]:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.communicate(timeout=PATIENCE)
+
+
+@pytest.fixture
+def upstream() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(PATIENCE)
+        yield listening
+
+
+def test_ctrl_c_in_the_middle_of_an_upload(
+    command: list[str], tmp_path: Path, upstream: socket.socket
+) -> None:
+    capture, report = tmp_path / "push.mitm", tmp_path / "push.json"
+    setting = f"registry_report={report}"
+    proxy = Mitmdump(command, "-q", "-s", ADDON, "-w", capture, "--set", setting)
+    url = f"http://127.0.0.1:{upstream.getsockname()[1]}/v2/team/app/blobs/uploads/u-1"
+    with proxy.connect() as client:
+        head = f"PATCH {url} HTTP/1.1\r\nHost: r\r\nContent-Length: 9999\r\n\r\n"
+        client.sendall(head.encode() + bytes(2000))
+        registry, _ = upstream.accept()
+        with registry:
+            registry.settimeout(PATIENCE)
+            got = 0
+            while got < 2000:
+                got += registry.recv(65536).removeprefix(b"").count(b"\0")
+            stdout, stderr = proxy.end()
+    # What Python 3.11 itself says of connections that it cancels is none of ours.
+    assert proxy.process.returncode == 0
+    assert "push.mitm (live" in stdout
+    assert "regtrace" not in stderr
+    live = json.loads(report.read_text())
+    assert [leg["request_bytes"] for leg in live["legs"]] == [2000]
+    again = CliRunner().invoke(cli.main, ["report", str(capture), "--format", "json"])
+    assert json.loads(again.stdout)["legs"] == live["legs"]
+
+
+def test_a_pipe_whose_reader_has_left(
+    command: list[str], tmp_path: Path, upstream: socket.socket
+) -> None:
+    """The push goes on; so does the proxy."""
+    reading, writing = os.pipe()
+    proxy = Mitmdump(command, "-q", "-s", ADDON, stdout=writing)
+    os.close(writing)
+    os.close(reading)
+    url = f"http://127.0.0.1:{upstream.getsockname()[1]}/v2/team/app/manifests/1"
+    for _ in range(2):
+        with proxy.connect() as client:
+            head = f"PUT {url} HTTP/1.1\r\nHost: r\r\nContent-Length: 2\r\n"
+            client.sendall(f"{head}Content-Type: application/json\r\n\r\n{{}}".encode())
+            registry, _ = upstream.accept()
+            with registry:
+                registry.recv(65536)
+                registry.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+                assert client.recv(1000).startswith(b"HTTP/1.1 201")
+    _, stderr = proxy.end()
+    assert (proxy.process.returncode, stderr) == (0, "")

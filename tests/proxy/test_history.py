@@ -1,0 +1,74 @@
+"""What was seen so far is bounded, counts each flow once, and never gives up what is on its way."""
+
+from __future__ import annotations
+
+from regtrace.proxy.history import History, exchanges_of
+from regtrace.wire.exchange import Body, Exchange, Headers, Request, Response
+
+DAY = 86_400.0
+
+
+def get(n: int, started: float, *, answered: bool = True, path: str | None = None) -> Exchange:
+    request = Request(
+        method="GET",
+        scheme="https",
+        host="registry.test",
+        port=443,
+        target=path or f"/v2/team/app-{n}/manifests/1",
+        headers=Headers([("User-Agent", "docker/20.10.24")]),
+        started=started,
+        ended=started,
+    )
+    response = Response(status=404, body=Body.of(b"{}"), started=started, ended=started + 1)
+    return Exchange(id=f"leg-{n}", request=request, response=response if answered else None)
+
+
+def test_a_running_proxy_keeps_the_last_legs_and_says_so() -> None:
+    history = History()
+    history.most_legs = 10
+    for n in range(1_000):
+        history.add(get(n, n * 600.0))
+        if history.crowded:
+            history.retire()
+    history.retire(1_000 * 600.0)
+    assert len(exchanges_of(history.tellings())) <= 10
+    assert history.cut == 990
+    assert history.failed
+    assert history.flows == 1_000
+    (lack,) = history.lacks()
+    assert lack.what == "990 earlier operations"
+
+
+def test_a_file_is_kept_whole() -> None:
+    history = History()
+    for n in range(600):
+        history.add(get(n, n * 600.0))
+        if history.crowded:
+            history.retire()
+    assert len(list(history.tellings())) == 600
+    assert not list(history.lacks())
+
+
+def test_a_layer_may_take_longer_than_any_silence() -> None:
+    history = History()
+    history.add(get(1, 0.0, answered=False))
+    assert not history.retire(1_800.0)
+    history.add(get(1, 0.0))
+    (operation,) = history.retire(DAY)
+    assert [leg.id for leg in operation.legs] == ["leg-1"]
+
+
+def test_the_second_copy_of_a_flow_counts_once() -> None:
+    history = History()
+    history.add(get(1, 0.0))
+    history.retire(DAY)
+    history.add(get(1, 0.0))
+    assert history.flows == 1
+    assert len(list(history.tellings())) == 1
+
+
+def test_traffic_of_others_is_not_kept() -> None:
+    history = History()
+    history.add(get(1, 0.0, path="/index.html"))
+    history.retire(DAY)
+    assert not list(history.tellings())

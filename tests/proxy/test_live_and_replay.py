@@ -1,0 +1,395 @@
+"""Whatever goes wrong on the wire, the live report and two kinds of replay tell the same story."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+import threading
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+from proxying import (
+    PATIENCE,
+    UPLOAD,
+    Authority,
+    Handler,
+    Proxied,
+    answer,
+    client,
+    connect,
+    digest,
+    free_port,
+    proxy,
+    replayed,
+    replayed_by_mitmproxy,
+    request_body,
+    request_head,
+    run,
+    server,
+    story_of,
+    through,
+)
+
+LAYER = bytes(range(256)) * 4096  # 1 MiB
+
+
+async def agrees(proxied: Proxied, confdir: Path) -> None:
+    live = story_of(proxied.report)
+    assert proxied.report["capture"]["mode"] == "live"
+    assert proxied.report["capture"]["name"] == "push.mitm"
+    assert not any("regtrace missed" in entry["what"] for entry in live["not_seen"])
+    assert story_of(replayed(proxied.capture)) == live
+    again = await replayed_by_mitmproxy(
+        proxied.capture, confdir, proxied.report_path.with_name("again.json")
+    )
+    assert again["capture"]["mode"] == "replay"
+    assert story_of(again) == live
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def accepts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    head = await request_head(reader)
+    await request_body(reader, head)
+    writer.write(answer("202 Accepted", f"Location: {UPLOAD}u-1?_state=x", "Range: 0-9"))
+    await writer.drain()
+
+
+async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await request_head(reader)
+    await reader.readexactly(1000)
+    reset(writer)
+
+
+async def truncates(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await request_head(reader)
+    writer.write(answer("200 OK", body=LAYER)[:200_000])
+    await writer.drain()
+
+
+async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await request_head(reader)
+    writer.write(b"\x00\x01 no http at all\r\n\r\n")
+    await writer.drain()
+
+
+async def hostile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await request_head(reader)
+    writer.write(
+        b'HTTP/1.1 401 \xff\x1b[2J\r\nWWW-Authenticate: Bearer realm="\xff\xfe://"\r\n'
+        b"Location: http://\xff\xff/\xed\xa0\x80\r\nContent-Length: 3\r\n\r\n\xff{["
+    )
+    await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("handler", "method", "path"),
+    [
+        (accepts, "PATCH", UPLOAD + "u-1"),
+        (resets, "PATCH", UPLOAD + "u-1"),
+        (truncates, "GET", "/v2/team/app/blobs/" + digest(LAYER)),
+        (garbage, "GET", "/v2/"),
+        (hostile, "GET", "/v2/team/app/manifests/%ff%00?n=%80"),
+    ],
+)
+def test_server(tmp_path: Path, confdir: Path, handler: Handler, method: str, path: str) -> None:
+    async def story() -> None:
+        async with server(handler) as port, proxy(tmp_path, confdir) as proxied:
+            await client(_attempt, proxied.port, f"http://127.0.0.1:{port}{path}", method)
+        await agrees(proxied, confdir)
+        assert len(proxied.report["legs"]) == 1
+
+    run(story())
+
+
+def _attempt(port: int, url: str, method: str) -> None:
+    """Whatever the proxy makes of it, the client lives."""
+    with suppress(OSError, HTTPException):
+        through(port, url, method, body=LAYER if method == "PATCH" else None)
+
+
+def test_nobody_listens(tmp_path: Path, confdir: Path) -> None:
+    async def story() -> None:
+        async with proxy(tmp_path, confdir) as proxied:
+            url = f"http://127.0.0.1:{free_port()}/v2/"
+            status, _ = await client(through, proxied.port, url)
+        assert status == 502
+        await agrees(proxied, confdir)
+        assert "Connect call failed" in proxied.leg("ping")["error"]
+
+    run(story())
+
+
+@pytest.mark.parametrize("strategy", ["eager", "lazy"])
+def test_refused_tunnel(tmp_path: Path, confdir: Path, strategy: str) -> None:
+    async def story() -> None:
+        async with proxy(tmp_path, confdir, connection_strategy=strategy) as proxied:
+            target = f"127.0.0.1:{free_port()}"
+            sock, head = await client(connect, proxied.port, target)
+            sock.close()
+        if strategy == "lazy":
+            assert b" 200 " in head.splitlines()[0]  # and nothing was asked for
+            return
+        assert b" 502 " in head.splitlines()[0]
+        await agrees(proxied, confdir)
+        assert proxied.report["capture"]["flows"] == 1
+        leg = proxied.leg("connect")
+        assert "Connect call failed" in leg["error"]
+        assert leg["decoded"]["tunnel"] == "server-connect"
+
+    run(story())
+
+
+def test_name_that_nobody_has(
+    tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_name(*args: Any, **kwargs: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def story() -> None:
+        async with proxy(tmp_path, confdir) as proxied:
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_name)
+            sock, _ = await client(connect, proxied.port, "registry.invalid:443")
+            sock.close()
+            monkeypatch.undo()
+        await agrees(proxied, confdir)
+        assert "Name or service not known" in proxied.leg("connect")["error"]
+
+    run(story())
+
+
+def test_early_refusal(tmp_path: Path, confdir: Path) -> None:
+    """413 after the first bytes; the client sends the rest all the same."""
+    answered = threading.Event()
+
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await request_head(reader)
+        await reader.readexactly(1000)
+        writer.write(answer("413 Request Entity Too Large").replace(b"Connection: close\r\n", b""))
+        await writer.drain()
+        await asyncio.to_thread(answered.wait, PATIENCE)
+        await reader.readexactly(len(LAYER) - 1000)
+        assert head
+
+    def uploads(port: int, url: str) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+            head = f"PATCH {url} HTTP/1.1\r\nHost: r\r\nContent-Length: {len(LAYER)}\r\n\r\n"
+            sock.sendall(head.encode() + LAYER[:2000])
+            status = sock.recv(1000)
+            answered.set()
+            sock.sendall(LAYER[2000:])
+            return status
+
+    async def story() -> None:
+        async with server(refuses) as port, proxy(tmp_path, confdir) as proxied:
+            url = f"http://127.0.0.1:{port}{UPLOAD}u-1"
+            status = await client(uploads, proxied.port, url)
+        assert b" 413 " in status
+        await agrees(proxied, confdir)
+        assert [leg["status"] for leg in proxied.report["legs"]] == [413]
+        assert proxied.report["capture"]["flows"] == 1
+
+    run(story())
+
+
+def test_client_that_vanishes(tmp_path: Path, confdir: Path) -> None:
+    arrived = threading.Event()
+
+    async def waits(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_head(reader)
+        await reader.readexactly(2000)
+        arrived.set()
+        await reader.read()
+
+    def vanishes(port: int, url: str) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+            head = f"PATCH {url} HTTP/1.1\r\nHost: r\r\nContent-Length: 9999\r\n\r\n"
+            sock.sendall(head.encode() + bytes(2000))
+            arrived.wait(PATIENCE)
+
+    async def story() -> None:
+        async with server(waits) as port, proxy(tmp_path, confdir) as proxied:
+            broken = _hears(proxied, "error")
+            await client(vanishes, proxied.port, f"http://127.0.0.1:{port}{UPLOAD}u-1")
+            await asyncio.wait_for(broken.wait(), PATIENCE)
+        await agrees(proxied, confdir)
+        leg = proxied.leg("upload-chunk")
+        assert leg["error"]
+        assert leg["request_bytes"] == 2000
+
+    run(story())
+
+
+def _hears(proxied: Proxied, hook: str) -> asyncio.Event:
+    """An event that is set when this hook has come to every other addon."""
+    heard = asyncio.Event()
+
+    class Ear:
+        name = f"ear-{hook}"
+
+    setattr(Ear, hook, lambda self, data: heard.set())
+    proxied.master.addons.add(Ear())
+    return heard
+
+
+def test_upload_cut_by_ctrl_c(tmp_path: Path, confdir: Path) -> None:
+    """Also an answer that is on its way is in the capture, as far as it came."""
+    arrived = threading.Event()
+    over = threading.Event()
+
+    async def waits(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await request_head(reader)
+        if head.startswith(b"GET"):
+            writer.write(answer("200 OK", body=LAYER)[:300_000])
+            await writer.drain()
+        else:
+            await reader.readexactly(2000)
+            arrived.set()
+        await reader.read()
+
+    def uploads(port: int, url: str) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+            head = f"PATCH {url}{UPLOAD}u-1 HTTP/1.1\r\nHost: r\r\nContent-Length: 9999\r\n\r\n"
+            sock.sendall(head.encode() + bytes(2000))
+            over.wait(PATIENCE)
+
+    def downloads(port: int, url: str) -> None:
+        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        connection.request("GET", f"{url}/v2/team/app/blobs/{digest(LAYER)}")
+        connection.getresponse().read(200_000)
+        over.wait(PATIENCE)
+
+    async def story() -> None:
+        async with server(waits) as port:
+            async with proxy(tmp_path, confdir) as proxied:
+                url = f"http://127.0.0.1:{port}"
+                up = asyncio.ensure_future(client(uploads, proxied.port, url))
+                await asyncio.to_thread(arrived.wait, PATIENCE)
+                down = asyncio.ensure_future(client(downloads, proxied.port, url))
+                answered = _hears(proxied, "responseheaders")
+                await asyncio.wait_for(answered.wait(), PATIENCE)
+            over.set()
+            await asyncio.gather(up, down)
+        await agrees(proxied, confdir)
+        sent = proxied.leg("upload-chunk")
+        assert (sent["request_bytes"], sent["status"], sent["ended"]) == (2000, None, None)
+        assert proxied.leg("blob-get")["status"] == 200
+
+    run(story())
+
+
+# --- TLS
+
+
+def _get_over_tls(port: int, target: str, context: ssl.SSLContext) -> bytes:
+    sock, head = connect(port, target)
+    assert b" 200 " in head.splitlines()[0]
+    with sock, context.wrap_socket(sock, server_hostname="127.0.0.1") as tls:
+        lines = ("GET /v2/ HTTP/1.1", f"Host: {target}", "User-Agent: docker/20.10.24", "", "")
+        tls.sendall("\r\n".join(lines).encode())
+        pieces = []
+        while piece := tls.recv(65536):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def _trusting(confdir: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(confdir / "mitmproxy-ca-cert.pem"))
+
+
+def test_tls(tmp_path: Path, confdir: Path, authority: Authority) -> None:
+    async def story() -> None:
+        trusted = str(authority.path)
+        async with (
+            server(accepts, authority.server()) as port,
+            proxy(tmp_path, confdir, ssl_verify_upstream_trusted_ca=trusted) as proxied,
+        ):
+            target = f"127.0.0.1:{port}"
+            said = await client(_get_over_tls, proxied.port, target, _trusting(confdir))
+        assert b" 202 " in said.splitlines()[0]
+        await agrees(proxied, confdir)
+        assert proxied.leg("ping")["url"] == f"https://{target}/v2/"
+
+    run(story())
+
+
+@pytest.mark.parametrize("strategy", ["eager", "lazy"])
+def test_server_that_the_proxy_does_not_trust(
+    tmp_path: Path, confdir: Path, authority: Authority, strategy: str
+) -> None:
+    async def story() -> None:
+        async with (
+            server(accepts, authority.server()) as port,
+            proxy(tmp_path, confdir, connection_strategy=strategy) as proxied,
+        ):
+            target = f"127.0.0.1:{port}"
+            said = await client(_get_over_tls, proxied.port, target, _trusting(confdir))
+        assert b" 502 " in said.splitlines()[0]
+        await agrees(proxied, confdir)
+        assert "ertificate verify failed" in proxied.leg("ping")["error"]
+        if strategy == "eager":
+            (flow,) = proxied.flows()
+            (rejected, *_) = flow.server_conn.certificate_list
+            assert rejected.cn == "127.0.0.1"
+
+    run(story())
+
+
+def test_client_that_does_not_trust_the_proxy(
+    tmp_path: Path, confdir: Path, authority: Authority
+) -> None:
+    async def story() -> None:
+        trusted = str(authority.path)
+        async with (
+            server(accepts, authority.server()) as port,
+            proxy(tmp_path, confdir, ssl_verify_upstream_trusted_ca=trusted) as proxied,
+        ):
+            refused = _hears(proxied, "tls_failed_client")
+            with pytest.raises(ssl.SSLError):
+                await client(
+                    _get_over_tls, proxied.port, f"127.0.0.1:{port}", ssl.create_default_context()
+                )
+            await asyncio.wait_for(refused.wait(), PATIENCE)
+        await agrees(proxied, confdir)
+        leg = proxied.leg("connect")
+        assert leg["decoded"]["tunnel"] == "client-tls"
+        assert "does not trust the proxy" in leg["error"]
+
+    run(story())
+
+
+def test_client_that_closes_in_mid_handshake(
+    tmp_path: Path, confdir: Path, authority: Authority
+) -> None:
+    def closes(port: int, target: str) -> None:
+        sock, _ = connect(port, target)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="r.test")
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.do_handshake()
+        sock.sendall(outgoing.read())
+        sock.recv(1)
+        sock.close()
+
+    async def story() -> None:
+        trusted = str(authority.path)
+        async with (
+            server(accepts, authority.server()) as port,
+            proxy(tmp_path, confdir, ssl_verify_upstream_trusted_ca=trusted) as proxied,
+        ):
+            refused = _hears(proxied, "tls_failed_client")
+            await client(closes, proxied.port, f"127.0.0.1:{port}")
+            await asyncio.wait_for(refused.wait(), PATIENCE)
+        await agrees(proxied, confdir)
+        assert proxied.leg("connect")["decoded"]["tunnel"] == "client-tls"
+
+    run(story())
