@@ -133,7 +133,7 @@ def _identity(*arguments: Any, **_: Any) -> Any:
 
 
 METHODS = """address bucket capture_name challenges client_address code digest header host method
-    plain prose query reference registry repository scope secret service session swept url url_text
+    label plain prose query reference registry repository scope service session swept url url_text
     user word""".split()
 URL_TABLE = ["policy", "verify", "x-amz-credential", "account", "client_id", "_state", "scope"]
 HEADER_TABLE = """authorization cookie etag link location proxy-authorization referer set-cookie

@@ -38,7 +38,7 @@ def header(redactor: Redactor, name: str, value: str) -> str:
         return handler(redactor, value)
     if grammar.obeys_header(lowered, value) and redactor.is_harmless(value):
         return value
-    return redactor.secret("value", value)
+    return redactor.label("value", value)
 
 
 def challenges(redactor: Redactor, value: str) -> str:
@@ -51,13 +51,13 @@ def challenges(redactor: Redactor, value: str) -> str:
             f'{_param_name(redactor, key)}="{_challenge_param(redactor, key, text)}"'
             for key, text in challenge.params
         )
-        name = scheme.title() if named else redactor.secret("value", scheme)
+        name = scheme.title() if named else redactor.label("value", scheme)
         shown.append(f"{name} {params}".rstrip())
     return ", ".join(shown)
 
 
 def _param_name(redactor: Redactor, key: str) -> str:
-    return key if is_word(key) and redactor.is_harmless(key) else redactor.secret("value", key)
+    return key if is_word(key) and redactor.is_harmless(key) else redactor.label("value", key)
 
 
 def _challenge_param(redactor: Redactor, key: str, value: str) -> str:
@@ -73,7 +73,7 @@ def _challenge_param(redactor: Redactor, key: str, value: str) -> str:
         return redactor.prose(value)
     if key == "charset" and value.upper() == "UTF-8":
         return value
-    return redactor.secret("value", value)
+    return redactor.label("value", value)
 
 
 def authorization(redactor: Redactor, value: str) -> str:
@@ -81,14 +81,14 @@ def authorization(redactor: Redactor, value: str) -> str:
     scheme, blank, rest = value.strip().partition(" ")
     rest, lowered = rest.strip(), scheme.lower()
     if lowered not in grammar.SCHEMES or not blank:
-        return redactor.secret("credentials", value)
+        return redactor.label("credentials", value)
     if lowered == "basic":
         return f"{scheme} {_basic(redactor, rest)}"
     if lowered == "bearer":
-        return f"{scheme} {redactor.secret('token', rest)}"
+        return f"{scheme} {redactor.label('token', rest)}"
     signed = _SIGNED.findall(rest)
     if lowered != "aws4-hmac-sha256" or not signed:
-        return f"{scheme} {redactor.secret('credentials', rest)}"
+        return f"{scheme} {redactor.label('credentials', rest)}"
     keys = {
         "Credential": "x-amz-credential",
         "SignedHeaders": "x-amz-signedheaders",
@@ -103,11 +103,11 @@ def _basic(redactor: Redactor, encoded: str) -> str:
     """``user-1:password-1``. What kind of token stands in the password's place is kept."""
     pair = user_and_password(encoded)
     if pair is None:
-        return redactor.secret("credentials", encoded)
+        return redactor.label("credentials", encoded)
     user, password = pair
     kind = token_prefix(password)
     shown = user if user in METHOD_USERS else redactor.user(user) if user else ""
-    return f"{shown}:{redactor.secret('password', password)}" + (f" ({kind}...)" if kind else "")
+    return f"{shown}:{redactor.label('password', password)}" + (f" ({kind}...)" if kind else "")
 
 
 def _cookies(redactor: Redactor, value: str) -> str:
@@ -117,9 +117,9 @@ def _cookies(redactor: Redactor, value: str) -> str:
 def _cookie(redactor: Redactor, text: str) -> str:
     name, equals, value = text.partition("=")
     if not equals:
-        return redactor.secret("cookie", text)
-    shown = name if is_word(name) and redactor.is_harmless(name) else redactor.secret("value", name)
-    return f"{shown}={redactor.secret('cookie', value)}" if value else f"{shown}="
+        return redactor.label("cookie", text)
+    shown = name if is_word(name) and redactor.is_harmless(name) else redactor.label("value", name)
+    return f"{shown}={redactor.label('cookie', value)}" if value else f"{shown}="
 
 
 def _set_cookie(redactor: Redactor, value: str) -> str:
@@ -133,17 +133,17 @@ def _registry_auth(redactor: Redactor, value: str) -> str:
     """Docker's API: which server, and which fields the login has."""
     login = parse_json(unpacked(value), _MOST_JSON)
     if not isinstance(login, dict):
-        return redactor.secret("credentials", value)
+        return redactor.label("credentials", value)
     fields = ",".join(sorted(key for key in login if is_word(key) and login[key]))
     server = login.get("serveraddress")
     host = f" for {redactor.service(server)}" if isinstance(server, str) and server else ""
-    return f"{redactor.secret('credentials', value)} ({fields}){host}"
+    return f"{redactor.label('credentials', value)} ({fields}){host}"
 
 
 def _user_agent(redactor: Redactor, value: str) -> str:
     client = read_client(Headers([("User-Agent", value)]))
     if client is None:
-        return redactor.secret("value", value)
+        return redactor.label("value", value)
     product, version = redactor.client(client)
     return f"{product}/{version}" if version else product or ""
 
@@ -151,12 +151,12 @@ def _user_agent(redactor: Redactor, value: str) -> str:
 def _link(redactor: Redactor, value: str) -> str:
     match = _LINK.fullmatch(value)
     if match is None:
-        return redactor.secret("value", value)
+        return redactor.label("value", value)
     return f"<{redactor.url_text(match[1])}>{match[2] or ''}"
 
 
 def _etag(redactor: Redactor, value: str) -> str:
-    return value if grammar.ETAG.fullmatch(value) else redactor.secret("value", value)
+    return value if grammar.ETAG.fullmatch(value) else redactor.label("value", value)
 
 
 def _addresses(redactor: Redactor, value: str) -> str:
@@ -186,5 +186,5 @@ _HANDLERS: dict[str, _Handler] = {
     "x-minio-error-code": lambda redactor, value: redactor.code(value),
     "x-ms-error-code": lambda redactor, value: redactor.code(value),
     "x-registry-auth": _registry_auth,
-    "x-registry-config": lambda redactor, value: redactor.secret("credentials", value),
+    "x-registry-config": lambda redactor, value: redactor.label("credentials", value),
 }

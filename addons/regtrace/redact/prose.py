@@ -75,13 +75,13 @@ def _word(redactor: Redactor, word: str, after: str, *, guess: bool) -> str:
     if pair := _PAIR.match(word):
         key, mark, value = pair.groups()
         if _SECRETIVE.search(key) and not is_word(value) and not redactor.is_label(value):
-            return f"{key}{mark}{redactor.secret('value', value)}"
+            return f"{key}{mark}{redactor.label('value', value)}"
         if mark == "=":
             return f"{key}={_word(redactor, value, '', guess=guess)}"
     if "@" in word and guess:
         return redactor.user(word)
     if _is_suspicious(word, after):
-        return redactor.secret("value", word)
+        return redactor.label("value", word)
     return _without_names(redactor, word) if guess and redactor.hides_names else word
 
 

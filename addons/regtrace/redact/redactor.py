@@ -72,12 +72,11 @@ class Redactor:
     # --- labels
 
     def label(self, kind: str, value: str) -> str:
-        """``kind-n``, the same for the same value; a label that was given stays what it is."""
-        return value if value in self._given else self._label(kind, _sha256(value))
+        """``kind-n``, the same for the same value; a label that was given stays what it is.
 
-    def secret(self, kind: str, value: str) -> str:
-        """The label of a secret, the same whatever kind a place takes it for."""
-        return self.label(kind, value)
+        A secret has one label, whatever kind a place takes it for.
+        """
+        return value if value in self._given else self._label(kind, _sha256(value))
 
     def token(self, sha256: str) -> str:
         """The label of the token whose SHA-256 this is."""
@@ -121,7 +120,7 @@ class Redactor:
             found = [s for s in known if text.startswith(s, at) and s not in self._open]
             if found:
                 longest = max(found, key=len)
-                shown.append(self.secret(known[longest], longest))
+                shown.append(self.label(known[longest], longest))
                 at += len(longest)
             else:
                 shown.append(text[at])
@@ -243,9 +242,9 @@ class Redactor:
         known = client.family is not Family.UNKNOWN
         short = len(product) <= _LONGEST_PRODUCT and is_word(product)
         if not (known or short) or not self.is_harmless(product):
-            product = self.secret("value", product)
+            product = self.label("value", product)
         readable = version and grammar.VERSION.fullmatch(version) and self.is_harmless(version)
-        return product, version if readable or not version else self.secret("value", version)
+        return product, version if readable or not version else self.label("value", version)
 
     def bucket(self, name: str) -> str:
         return self._name("bucket", name, obeys=_BUCKET.fullmatch(name) is not None)
@@ -258,14 +257,14 @@ class Redactor:
 
     def word(self, text: str) -> str:
         """A word that ought to be the protocol's own: a code, a region, a header's name."""
-        return text if is_word(text) and self.is_harmless(text) else self.secret("value", text)
+        return text if is_word(text) and self.is_harmless(text) else self.label("value", text)
 
     def code(self, text: str) -> str:
         """An error code; codes are words, a sentence in its place is prose."""
         return self.word(text) if " " not in text else self.prose(text)
 
     def method(self, text: str) -> str:
-        return text if text in grammar.METHODS else self.secret("value", text)
+        return text if text in grammar.METHODS else self.label("value", text)
 
     def capture_name(self, name: str) -> str:
         return self.label("capture", name) if self.hides_names else self.plain(name)

@@ -61,7 +61,7 @@ def url_text(redactor: Redactor, text: str) -> str:
     shown = url(redactor, address)
     userinfo, at, _ = urlsplit(text.strip()).netloc.rpartition("@")
     if at:
-        shown = shown.replace("://", f"://{redactor.secret('credentials', userinfo)}@", 1)
+        shown = shown.replace("://", f"://{redactor.label('credentials', userinfo)}@", 1)
     return shown
 
 
@@ -178,7 +178,7 @@ def _tree_path(redactor: Redactor, rest: str) -> str:
 def _pair(redactor: Redactor, key: str, value: str) -> str:
     # A key that nobody knows and that has no value may be the value.
     readable = grammar.is_key(key) and (value or key.lower() in grammar.QUERY)
-    name = key if readable or redactor.is_label(key) else redactor.secret("value", key)
+    name = key if readable or redactor.is_label(key) else redactor.label("value", key)
     return f"{quote(name)}={redactor.query(key, value)}"
 
 
@@ -192,7 +192,7 @@ def query(redactor: Redactor, key: str, value: str) -> str:
     handler = _QUERY.get(name)
     if handler is not None:
         return quote(handler(redactor, value), safe="/:,*()= ")
-    return redactor.secret(_kind_of(name), value)
+    return redactor.label(_kind_of(name), value)
 
 
 def _kind_of(name: str) -> str:
@@ -241,7 +241,7 @@ def _one_scope(redactor: Redactor, word: str) -> str:
 
 def state(redactor: Redactor, value: str) -> str:
     """distribution's ``_state``: its offset and start; the rest is signed, and a label."""
-    label, read = redactor.secret("state", value), read_state(value)
+    label, read = redactor.label("state", value), read_state(value)
     if read is None:
         return label
     started = "" if read.started_at is None else f",started={read.started_at:.0f}"
@@ -252,25 +252,25 @@ def credential(redactor: Redactor, value: str) -> str:
     """``KEY/day/region/service/protocol``: the scope is kept. A key id may hold a slash."""
     parts = value.rsplit("/", 4)
     if len(parts) != 5:
-        return redactor.secret("key-id", value)
+        return redactor.label("key-id", value)
     day, words = parts[1], parts[2:]
     if not _DAY.fullmatch(day) or not all(is_word(word) for word in words):
-        return redactor.secret("key-id", value)
-    return "/".join([redactor.secret("key-id", parts[0]), day, *words])
+        return redactor.label("key-id", value)
+    return "/".join([redactor.label("key-id", parts[0]), day, *words])
 
 
 def _verify(redactor: Redactor, value: str) -> str:
     match = _VERIFY.fullmatch(value)
     if match is None:
-        return redactor.secret("signature", value)
-    return f"{match[1]}-{redactor.secret('signature', match[2])}"
+        return redactor.label("signature", value)
+    return f"{match[1]}-{redactor.label('signature', match[2])}"
 
 
 def _until(key: str) -> Callable[[Redactor, str], str]:
     """A signature that holds its own end, which is kept."""
 
     def handler(redactor: Redactor, value: str) -> str:
-        label = redactor.secret("signature", value)
+        label = redactor.label("signature", value)
         pairs = ((key, value), ("key-pair-id", "-"), ("signature", "-"))
         signature = read_presigned(Url("https", "-", 443, "/", pairs))
         if signature is None or signature.expires_at is None:

@@ -170,10 +170,3 @@ class Report:
     not_seen: tuple[NotSeen, ...]
     redaction: Redaction
     schema: str = field(default=SCHEMA)
-
-    def legs_of(self, operation: Operation) -> tuple[Leg, ...]:
-        wanted = set(operation.legs)
-        return tuple(leg for leg in self.legs if leg.id in wanted)
-
-    def findings_of(self, operation: Operation) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if f.operation == operation.id)
