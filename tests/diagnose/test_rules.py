@@ -128,3 +128,25 @@ def test_an_unknown_failure_is_the_first_final_one_and_no_challenge() -> None:
     (leg,) = finding.fails.legs
     assert leg.status == 500
     assert finding.owner.value == "storage"
+
+
+def test_a_refused_probe_is_not_what_the_push_failed_by() -> None:
+    """skopeo looks for a layer, is refused by the storage, uploads it, and then meets nginx."""
+    said = findings(
+        """
+        client skopeo/1.14
+        GET /v2/                     -> 401
+        token push,pull team/app     -> 200
+        HEAD blob L1                 -> 307 s3
+        HEAD s3 L1                   -> 403
+        POST uploads                 -> 202
+        PATCH u1 L1                  -> 202
+        PUT u1 L1                    -> 201
+        POST uploads                 -> 202
+        PATCH u2 L2                  -> 413 nginx
+        """
+    )
+    assert [(finding.rule.slug, finding.severity.value) for finding in said] == [
+        ("body-too-large", "error"),
+        ("storage-403-on-head", "warning"),
+    ]

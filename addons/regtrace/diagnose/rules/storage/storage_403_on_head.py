@@ -14,6 +14,7 @@ from regtrace.diagnose.rule import (
     Severity,
     Verdict,
 )
+from regtrace.follow.life import Fate
 from regtrace.follow.story import Operation
 from regtrace.wire.layout import bucket_and_key, is_storage_layout
 from regtrace.wire.storage import Vendor
@@ -38,7 +39,9 @@ def examine(operation: Operation, facts: Facts) -> Verdict:
     refused = [hop for hop in refused if not facts.succeeded_later(hop.redirect)]
     if not refused:
         return PASSES
-    first = refused[0]
+    # A blob that was only looked for, and then uploaded, is not what a push fails by.
+    fatal = [hop for hop in refused if hop.transfer and hop.transfer.fate is Fate.FAILED]
+    first = (fatal or refused)[0]
     commit = facts.commit_before(first)
     evidence = [
         Evidence(first.redirect, "response.header.Location", "the registry sent the client here"),
@@ -68,6 +71,7 @@ def examine(operation: Operation, facts: Facts) -> Verdict:
             "effect": plain(_READS_BACK if commit else _ASKS_FIRST),
         },
         count=len(refused),
+        severity=None if fatal else Severity.WARNING,
     )
 
 
