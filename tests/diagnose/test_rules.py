@@ -10,6 +10,7 @@ import pytest
 from regtrace.diagnose.engine import examine
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Fails, Finding, Rule
 from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT
+from regtrace.diagnose.rules.front import body_too_large
 from regtrace.follow.tracker import tell
 from regtrace.wire.decode import decode
 from regtrace.wire.notation import read_notation
@@ -149,4 +150,14 @@ def test_a_refused_probe_is_not_what_the_push_failed_by() -> None:
     assert [(finding.rule.slug, finding.severity.value) for finding in said] == [
         ("body-too-large", "error"),
         ("storage-403-on-head", "warning"),
+    ]
+
+
+def test_evidence_stands_where_the_proxy_named_itself() -> None:
+    """Some hide their Server header, and still sign their error page."""
+    (finding,) = findings(body_too_large.RULE.fires.rstrip() + "\n  < -Server\n")
+    assert [row.where for row in finding.fails.evidence] == [
+        "response.status",
+        "response.body",
+        "request.body.size",
     ]

@@ -132,7 +132,7 @@ URLS = [
     (PUBLIC, "https://a.test/acme/token", "https://host-1:443/path-1"),
     (
         PUBLIC,
-        f"https://s.test/bucket/root/docker/registry/v2/blobs/sha256/ab/{HEX}/data",
+        f"https://s.test/bucket/base/docker/registry/v2/blobs/sha256/ab/{HEX}/data",
         f"https://host-1:443/bucket-1/object-1/docker/registry/v2/blobs/sha256/ab/{HEX}/data",
     ),
     (

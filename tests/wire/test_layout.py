@@ -22,7 +22,7 @@ BLOB = f"{TREE}/blobs/sha256/c1/{HEX}/data"
         (BLOB, DIGEST),
         (f"/registry-v2{BLOB}", DIGEST),
         (f"/gitlab{BLOB}", DIGEST),
-        (f"/bucket/root/dir{BLOB}", DIGEST),
+        (f"/bucket/base/dir{BLOB}", DIGEST),
         (f"{TREE}/blobs/sha512/c1/{SHA512}/data", f"sha512:{SHA512}"),
         (f"{TREE}/repositories/team/app/_layers/sha256/{HEX}/link", DIGEST),
         (f"{TREE}/repositories/team/app/_manifests/revisions/sha256/{HEX}/link", DIGEST),

@@ -95,3 +95,10 @@ def server_time(leg: Leg) -> float | None:
     """The answering server's own clock: its ``Date``, epoch seconds UTC (RFC 9110 6.6.1)."""
     response = leg.exchange.response
     return read_http_date(response.headers.get("Date") or "") if response else None
+
+
+def where_it_names_itself(leg: Leg) -> str:
+    """The place in an answer by which its product is known: its ``Server``, else its page."""
+    response = leg.exchange.response
+    said = response is not None and "Server" in response.headers
+    return "response.header.Server" if said else "response.body"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regtrace.diagnose.facts import Facts
+from regtrace.diagnose.facts import Facts, where_it_names_itself
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
@@ -36,7 +36,7 @@ def examine(operation: Operation, facts: Facts) -> Verdict:
     answerer = first.answerer.product if first.answerer else None
     evidence = [Evidence(first, "response.status", "refused for the size of its body")]
     if answerer:
-        evidence.append(Evidence(first, "response.header.Server", "who refused it"))
+        evidence.append(Evidence(first, where_it_names_itself(first), "who refused it"))
     evidence.append(Evidence(first, "request.body.size", "bytes that the client had sent by then"))
     return Fails(
         legs=tuple(leg for _, leg in refused),

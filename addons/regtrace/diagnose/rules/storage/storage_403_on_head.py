@@ -82,9 +82,7 @@ def _refused_without_a_reason(hop: Hop) -> bool:
         return False
     if answer.error and answer.error.header_code:
         return False
-    region = answer.exchange.response and answer.exchange.response.headers.get(
-        "x-amz-bucket-region"
-    )
+    region = answer.error.header_region if answer.error else None
     signature = answer.presigned
     if region and signature and signature.region and region != signature.region:
         return False
