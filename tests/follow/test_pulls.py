@@ -272,3 +272,20 @@ def test_pull_then_push_by_one_client() -> None:
           manifest 1 uploaded
         """,
     )
+
+
+def test_a_challenge_that_the_capture_ends_with_is_no_refusal() -> None:
+    """ctr logs in for its HEAD and again for its GET; a capture may be cut in between."""
+    check(
+        """
+        client containerd/1.6.20
+        HEAD manifest 1 -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 -> 200
+        GET manifest 1 no-auth -> 401
+        """,
+        """
+        pull team/app 1: incomplete
+          manifest 1 existed
+        """,
+    )

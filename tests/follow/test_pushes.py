@@ -340,7 +340,7 @@ def test_buildkit_whose_caller_gets_no_token() -> None:
         """,
         """
         push team/app: failed
-          L1 failed
+          L1 incomplete
         """,
     )
 

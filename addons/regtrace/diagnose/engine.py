@@ -85,16 +85,15 @@ def _importance(finding: Finding) -> tuple[bool, int, str]:
 def _blind_spots(operation: Operation) -> list[NotSeen]:
     """Legs that must have happened and are not in the capture: never taken for failures."""
     spots: list[NotSeen] = []
-    if operation.session and not operation.transfers:
-        last = operation.session[-1].last
-        if last.is_challenge:
-            spots.append(
-                NotSeen(
-                    "what came after the registry's challenge",
-                    "no token request and no second try passed through this proxy",
-                    "whether the token server could be reached is not known",
-                )
+    chains = [transfer.chains[-1] for transfer in operation.transfers] or operation.session[-1:]
+    if operation.ending is Ending.INCOMPLETE and any(c.last.is_challenge for c in chains):
+        spots.append(
+            NotSeen(
+                "what came after the registry's challenge",
+                "no second try passed through this proxy",
+                "whether the client could log in is not known",
             )
+        )
     unfollowed = [
         chain for transfer in operation.transfers for chain in transfer.chains if chain.unfollowed
     ]

@@ -226,7 +226,9 @@ def _ending(
         return Ending.INCOMPLETE
     if kind is OperationKind.PULL:
         whole = any(t.kind == "manifest" and t.fate is not Fate.INCOMPLETE for t in transfers)
-        return Ending.OK if whole else Ending.INCOMPLETE
+        # A challenge that nobody has answered yet: more was to come.
+        challenged = any(transfer.chains[-1].last.is_challenge for transfer in transfers)
+        return Ending.OK if whole and not challenged else Ending.INCOMPLETE
     unanswered = not transfers and bool(session) and _is_unfinished(session[-1].last)
     return Ending.INCOMPLETE if unanswered else Ending.OK
 

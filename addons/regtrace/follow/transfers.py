@@ -126,7 +126,7 @@ def _event(chain: Chain, *, repeated: bool, resent: bool, started_later: bool) -
     first, last = chain.first, chain.last
     if first.kind is Kind.UPLOAD_CANCEL:
         return Event.CANCELLED
-    if last.in_flight or last.left_by_client:
+    if last.in_flight or last.left_by_client or last.is_challenge:
         return None
     if last.broken:
         return _broken_event(first, last, resent)
