@@ -279,12 +279,21 @@ def _stopped(transfers: Iterable[Transfer], session: Iterable[Chain]) -> bool:
     if not answered:
         return False
     last = max(answered, key=by_start)
-    if not last.refused or last.is_challenge or last.left_by_client:
+    if not last.refused or last.is_challenge or last.left_by_client or _is_first_form(last):
         return False
     later = (leg for transfer in transfers for leg in transfer.legs if leg.started > last.started)
     return not any(leg.succeeded or leg.redirects for leg in later)
 
 
+def _is_first_form(leg: Leg) -> bool:
+    """containerd asks for a token with POST first, and with GET where that is not known (core/
+    remotes/docker/authorizer.go doBearerAuth): the refusal of the first form is never the last."""
+    goes_on = leg.client is not None and leg.client.family in _ASK_TWICE
+    refused = leg.status in {400, 401, 404, 405}
+    return leg.kind is Kind.TOKEN and leg.method == "POST" and goes_on and refused
+
+
+_ASK_TWICE = frozenset({Family.CONTAINERD, Family.DOCKER_CONTAINERD})
 _OPENING = frozenset({Kind.PING, Kind.TOKEN, Kind.CONNECT})
 
 
