@@ -945,3 +945,23 @@ def test_a_digest_that_nobody_announced_verifies_nothing() -> None:
     assert cut.transfers[0].digest_verified is None
     (whole,) = operations_of(story + "    PUT u1 L1 -> 201")
     assert whole.transfers[0].digest_verified is True
+
+
+def test_containerd_that_may_not_push() -> None:
+    """It asks for its token with POST, then with GET, and tries its upload twice."""
+    check(
+        """
+        client containerd/1.6.20
+        HEAD blob L1 -> 401
+        token push,pull team/app POST -> 404
+        token push,pull team/app grant=pull -> 200
+        HEAD blob L1 -> 404
+        POST uploads -> 401 insufficient_scope
+        POST uploads -> 401 insufficient_scope
+        """,
+        """
+        push team/app: failed
+          L1 incomplete
+          unknown failed
+        """,
+    )
