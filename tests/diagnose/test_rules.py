@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from regtrace.diagnose.engine import examine
-from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Fails, Finding, Rule
+from regtrace.diagnose.facts import Facts
+from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Fails, Finding, NotSeen, Rule, Severity
 from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT
 from regtrace.diagnose.rules.front import body_too_large
+from regtrace.follow.story import Operation
 from regtrace.follow.tracker import tell
 from regtrace.wire.decode import decode
 from regtrace.wire.notation import read_notation
 
 RULES = [*CATALOGUE, LAST_RESORT]
 FOLDER = Path(__file__).parents[2] / "addons" / "regtrace" / "diagnose" / "rules"
+FAMILY_FOLDERS = {
+    "0": ".",
+    "1": "transport",
+    "2": "token",
+    "3": "upload",
+    "4": "storage",
+    "5": "content",
+    "6": "front",
+    "7": "registry",
+    "8": "client",
+}
 
 
 @pytest.fixture(params=RULES, ids=lambda rule: rule.slug)
@@ -25,9 +39,13 @@ def rule(request: pytest.FixtureRequest) -> Rule:
     return chosen
 
 
+@cache
+def operations(story: str) -> tuple[Operation, ...]:
+    return tell([decode(exchange) for exchange in read_notation(story)])
+
+
 def findings(story: str) -> list[Finding]:
-    legs = [decode(exchange) for exchange in read_notation(story)]
-    return [finding for operation in tell(legs) for finding in examine(operation).findings]
+    return [finding for operation in operations(story) for finding in examine(operation).findings]
 
 
 def roots(story: str) -> list[str]:
@@ -35,21 +53,29 @@ def roots(story: str) -> list[str]:
 
 
 def test_fires_and_is_the_only_root(rule: Rule) -> None:
-    assert roots(rule.fires) == [rule.slug]
+    for story in (rule.fires, *rule.also_fires):
+        assert roots(story) == [rule.slug], story
 
 
 def test_points_at_evidence_on_its_legs(rule: Rule) -> None:
-    (finding,) = findings(rule.fires)
-    legs = {leg.id for leg in finding.operation.legs}
-    assert finding.fails.legs
-    assert {leg.id for leg in finding.fails.legs} <= legs
-    assert finding.fails.evidence
-    assert {row.leg.id for row in finding.fails.evidence} <= legs
-    assert finding.fails.count >= len(finding.fails.legs) or finding.fails.count == 1
+    for story in (rule.fires, *rule.also_fires):
+        finding = root(story)
+        legs = {leg.id for leg in finding.operation.legs}
+        assert finding.fails.legs
+        assert {leg.id for leg in finding.fails.legs} <= legs
+        assert finding.fails.evidence
+        assert {row.leg.id for row in finding.fails.evidence} <= legs
+        assert finding.fails.count >= len(finding.fails.legs) or finding.fails.count == 1
+
+
+def root(story: str) -> Finding:
+    (finding,) = (finding for finding in findings(story) if finding.explained_by is None)
+    return finding
 
 
 def test_stays_silent_on_the_nearest_story(rule: Rule) -> None:
-    assert rule.slug not in [finding.rule.slug for finding in findings(rule.silent)]
+    for story in (rule.silent, *rule.also_silent):
+        assert rule.slug not in [finding.rule.slug for finding in findings(story)], story
 
 
 def test_the_two_stories_differ_in_little(rule: Rule) -> None:
@@ -58,13 +84,25 @@ def test_the_two_stories_differ_in_little(rule: Rule) -> None:
     assert len(fires - silent) <= 2, "the silent story is not the nearest one"
 
 
-def test_says_nothing_of_a_capture_cut_before_the_fault(rule: Rule) -> None:
-    """Missing evidence makes a rule silent, never another rule loud."""
+def test_a_missing_leg_never_brings_up_another_cause(rule: Rule) -> None:
+    """Missing evidence makes a rule silent, or leaves its symptom; never another rule loud."""
     exchanges = read_notation(rule.fires)
+    allowed = {rule.slug, LAST_RESORT.slug} | rule.explains
     for missing in exchanges:
         legs = [decode(exchange) for exchange in exchanges if exchange is not missing]
-        said = {f.rule.slug for operation in tell(legs) for f in examine(operation).findings}
-        assert said <= {rule.slug, LAST_RESORT.slug}
+        causes = [root for operation in tell(legs) for root in examine(operation).roots]
+        errors = {cause.rule.slug for cause in causes if cause.severity is Severity.ERROR}
+        assert errors <= allowed, missing.id
+
+
+def test_explains_rules_that_exist_and_never_in_a_circle(rule: Rule) -> None:
+    by_slug = {each.slug: each for each in RULES}
+    assert rule.explains <= set(by_slug)
+    reached, new = set(), set(rule.explains)
+    while new:
+        reached |= new
+        new = {slug for each in new for slug in by_slug[each].explains} - reached
+    assert rule.slug not in reached
 
 
 def test_numbers_and_slugs_are_used_once() -> None:
@@ -79,9 +117,14 @@ def test_every_rule_file_is_in_the_catalogue() -> None:
     assert files == {rule.slug for rule in RULES}
 
 
+def test_the_number_says_the_family(rule: Rule) -> None:
+    file = FOLDER / FAMILY_FOLDERS[rule.number[2]] / f"{rule.slug.replace('-', '_')}.py"
+    assert file.exists()
+
+
 def test_texts_are_whole(rule: Rule) -> None:
     """Every field of a template is filled; every step is an instruction; every reference opens."""
-    (finding,) = findings(rule.fires)
+    finding = root(rule.fires)
     fields = finding.fails.fields
     templates = [rule.title, rule.cause, *rule.fix, *rule.check]
     assert {n for text in templates for n in re.findall(r"\{([a-z_]+)\}", text)} == set(fields)
@@ -100,13 +143,10 @@ def _filled(text: str, finding: Finding) -> str:
 
 
 def test_a_rule_answers_for_every_operation(rule: Rule) -> None:
-    from regtrace.diagnose.facts import Facts
-
     for other in RULES:
-        legs = [decode(exchange) for exchange in read_notation(other.fires)]
-        for operation in tell(legs):
+        for operation in operations(other.fires):
             answer = rule.examine(operation, Facts(operation))
-            assert isinstance(answer, Fails) or answer in {PASSES, DOES_NOT_APPLY}
+            assert isinstance(answer, Fails | NotSeen) or answer in {PASSES, DOES_NOT_APPLY}
 
 
 def test_an_unknown_failure_is_the_first_final_one_and_no_challenge() -> None:
@@ -155,7 +195,7 @@ def test_a_refused_probe_is_not_what_the_push_failed_by() -> None:
 
 def test_evidence_stands_where_the_proxy_named_itself() -> None:
     """Some hide their Server header, and still sign their error page."""
-    (finding,) = findings(body_too_large.RULE.fires.rstrip() + "\n  < -Server\n")
+    (finding,) = findings(body_too_large.fires.rstrip() + "\n  < -Server\n")
     assert [row.where for row in finding.fails.evidence] == [
         "response.status",
         "response.body",

@@ -50,7 +50,7 @@ def test_nothing_is_told_twice() -> None:
 
 
 def test_the_failed_leg_comes_with_its_verdict() -> None:
-    last = told(storage_403_on_head.RULE.fires)[-1]
+    last = told(storage_403_on_head.fires)[-1]
     assert len(last) == 1
     assert "HEAD at " in last[0]
     assert last[0].endswith("answered 403  [RT412 storage-403-on-head]")

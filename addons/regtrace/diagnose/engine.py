@@ -1,16 +1,20 @@
 """From one operation to its findings: all rules asked, symptoms folded under their root.
 
+The order of judgement: what the operation ended by decides, an earlier anomaly is a warning; a
+symptom folds under its cause; of two causes of one leg a certain one leaves no room for a guess,
+and two that are equally sure are shown as rivals. Upstream causes come first.
+
 A rule that raises is a fault of ours: it costs that rule's answer, never the report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.rule import Fails, Finding, NotSeen, Rule, Severity
-from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT
+from regtrace.diagnose.rule import Confidence, Fails, Finding, NotSeen, Rule, Severity
+from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT, UPSTREAM_FIRST
 from regtrace.follow.life import Ending
 from regtrace.follow.story import Operation
 
@@ -30,25 +34,26 @@ class Diagnosis:
 def examine(operation: Operation, rules: Sequence[Rule] = CATALOGUE) -> Diagnosis:
     """The findings on this operation, roots first, most severe first."""
     facts = Facts(operation)
+    kinds = {leg.kind for leg in facts.legs}
     findings: list[Finding] = []
     not_seen = _blind_spots(operation)
     for rule in rules:
-        verdict = _ask(rule, operation, facts)
+        verdict = _ask(rule, facts) if rule.needs & kinds else None
         if isinstance(verdict, Fails):
-            findings.append(_finding(rule, operation, verdict))
+            findings.append(_finding(rule, facts, verdict))
         elif isinstance(verdict, NotSeen):
             not_seen.append(verdict)
-    findings = _folded(findings)
-    if operation.ending is Ending.FAILED and not any(_accounts_for_failure(f) for f in findings):
-        verdict = _ask(LAST_RESORT, operation, facts)
+    findings = _rivals(_folded(findings), facts)
+    if facts.failed and not any(_accounts_for_failure(f) for f in findings):
+        verdict = _ask(LAST_RESORT, facts)
         if isinstance(verdict, Fails):
-            findings.append(_finding(LAST_RESORT, operation, verdict))
+            findings.append(_finding(LAST_RESORT, facts, verdict))
     return Diagnosis(tuple(sorted(findings, key=_importance)), tuple(not_seen))
 
 
-def _ask(rule: Rule, operation: Operation, facts: Facts) -> object:
+def _ask(rule: Rule, facts: Facts) -> object:
     try:
-        return rule.examine(operation, facts)
+        return rule.examine(facts.operation, facts)
     except Exception as fault:
         return NotSeen(
             f"rule {rule.number} {rule.slug}",
@@ -57,29 +62,78 @@ def _ask(rule: Rule, operation: Operation, facts: Facts) -> object:
         )
 
 
-def _finding(rule: Rule, operation: Operation, fails: Fails) -> Finding:
+def _finding(rule: Rule, facts: Facts, fails: Fails) -> Finding:
     severity = fails.severity or rule.severity
-    if severity is Severity.ERROR and operation.ending is not Ending.FAILED:
+    if severity is Severity.ERROR and not any(facts.is_fatal(leg) for leg in fails.legs):
         # What did not stop the operation is worth a look, and no more.
         severity = Severity.WARNING
-    return Finding(rule, operation, fails, severity)
+    return Finding(rule, facts.operation, fails, severity)
 
 
 def _folded(findings: list[Finding]) -> list[Finding]:
     """Each finding that another one explains, marked as its symptom."""
-    explained = {
-        slug: finding.rule.slug for finding in findings for slug in sorted(finding.rule.explains)
-    }
-    return [replace(f, explained_by=explained.get(f.rule.slug)) for f in findings]
+    by_slug = {finding.rule.slug: finding for finding in findings}
+    causes = {finding.rule.slug: _cause(finding, findings) for finding in findings}
+    return [replace(f, explained_by=_root(f.rule.slug, causes)) for f in by_slug.values()]
+
+
+def _cause(finding: Finding, findings: Sequence[Finding]) -> str | None:
+    """Who explains it: a rule that names it, else a certain cause of a leg it only guesses at."""
+    least = _SEVERITY[finding.severity]
+    as_severe = [f for f in findings if f is not finding and _SEVERITY[f.severity] <= least]
+    named = [f for f in as_severe if finding.rule.slug in f.rule.explains]
+    surer = [
+        f
+        for f in as_severe
+        if f.fails.confidence is Confidence.CERTAIN
+        and finding.fails.confidence is not Confidence.CERTAIN
+        and f.rule.slug not in finding.rule.explains
+        and _share_a_leg(f, finding)
+    ]
+    return next((f.rule.slug for f in sorted(named or surer, key=_importance)), None)
+
+
+def _root(slug: str, causes: Mapping[str, str | None]) -> str | None:
+    """The last cause on the way up; None for a finding that nobody explains."""
+    way = [slug]
+    while (cause := causes.get(way[-1])) is not None and cause not in way:
+        way.append(cause)
+    return way[-1] if len(way) > 1 else None
+
+
+def _rivals(findings: list[Finding], facts: Facts) -> list[Finding]:
+    """Roots that explain the same failed leg, each told of the others."""
+    roots = [f for f in findings if _accounts_for_failure(f)]
+    return [
+        replace(f, rivals=tuple(r.rule.slug for r in roots if r is not f and _share_a_leg(r, f)))
+        if f in roots
+        else f
+        for f in findings
+    ]
+
+
+def _share_a_leg(one: Finding, other: Finding) -> bool:
+    return not {leg.id for leg in one.fails.legs}.isdisjoint(leg.id for leg in other.fails.legs)
 
 
 def _accounts_for_failure(finding: Finding) -> bool:
     return finding.severity is Severity.ERROR and finding.explained_by is None
 
 
-def _importance(finding: Finding) -> tuple[bool, int, str]:
-    severity = (Severity.ERROR, Severity.WARNING, Severity.NOTE).index(finding.severity)
-    return finding.explained_by is not None, severity, finding.rule.number
+_SEVERITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+_CONFIDENCE = {Confidence.CERTAIN: 0, Confidence.LIKELY: 1, Confidence.POSSIBLE: 2}
+
+
+def _importance(finding: Finding) -> tuple[bool, int, int, int, str]:
+    number = finding.rule.number
+    family = number[2:3]
+    return (
+        finding.explained_by is not None,
+        _SEVERITY[finding.severity],
+        _CONFIDENCE[finding.fails.confidence],
+        UPSTREAM_FIRST.index(family) if family in UPSTREAM_FIRST else len(UPSTREAM_FIRST),
+        number,
+    )
 
 
 def _blind_spots(operation: Operation) -> list[NotSeen]:

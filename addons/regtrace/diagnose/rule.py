@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regtrace.follow.story import Operation, Transfer
-from regtrace.wire.leg import Leg
+from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import Term
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Fails:
     """The fault is there. Several occurrences in one operation are one answer with a count."""
 
     legs: tuple[Leg, ...]
+    """The legs that failed by it. Only a finding that has a leg the operation ended by (``Facts.
+    fatal``) can be the error that it failed by; any other is a warning at most."""
     evidence: tuple[Evidence, ...]
     confidence: Confidence
     transfer: Transfer | None = None
@@ -90,28 +92,42 @@ DOES_NOT_APPLY = Answer.DOES_NOT_APPLY
 
 Verdict = Fails | NotSeen | Answer
 
+#: A pure function of one operation and its facts.
+Examine = Callable[[Operation, "Facts"], Verdict]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     number: str
-    """``RTnnn``, never used twice."""
+    """``RTnnn``, never used twice; the first digit is the family's."""
     slug: str
     title: str
     cause: str
     fix: tuple[str, ...]
-    """In the order in which to try them; imperative, each naming a setting or command."""
-    check: tuple[str, ...]
+    """In the order in which to try them; imperative, each naming a setting, header or command."""
+    check: tuple[str, ...] = ()
     """Commands that show whether the fix worked."""
     references: tuple[str, ...]
     owner: Owner
-    severity: Severity
+    severity: Severity = Severity.ERROR
+    needs: frozenset[Kind]
+    """It is not asked about an operation that has no leg of any of these kinds."""
     explains: frozenset[str] = frozenset()
     """Slugs of the findings that are only symptoms of this one."""
-    examine: Callable[[Operation, Facts], Verdict]
     fires: str
     """The smallest story that has this fault, in the notation of ``wire.notation``."""
     silent: str
     """The nearest story that has not: one thing is different, and the rule says nothing."""
+    also_fires: tuple[str, ...] = ()
+    """Other faces of the fault: other stores, clients, legs."""
+    also_silent: tuple[str, ...] = ()
+    """What looks like it and is something else, or normal."""
+    examine: Examine
+
+
+def rule(**texts: Any) -> Callable[[Examine], Rule]:
+    """Makes the function below it the question of a :class:`Rule` with these texts."""
+    return lambda examine: Rule(examine=examine, **texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +140,8 @@ class Finding:
     severity: Severity
     explained_by: str | None = None
     """Slug of the root finding that this one is a symptom of."""
+    rivals: tuple[str, ...] = ()
+    """Slugs of the other roots that would explain the same failed leg just as well."""
 
     @property
     def owner(self) -> Owner:

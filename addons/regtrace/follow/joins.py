@@ -71,12 +71,13 @@ class Announced:
         return None
 
     def session(self, leg: Leg) -> str | None:
-        """The upload session that this leg belongs to, also when it names none itself.
+        """The upload session that this leg belongs to: that of the answer whose Location it
+        follows, before the one that its own path names.
 
         Where no answer names one (Locations of other layouts, without ``Docker-Upload-UUID``), the
         first Location stands for it.
         """
-        named = leg.session or self.uploads.get(leg.url.without(ADDED_BY_CLIENTS))
+        named = self.uploads.get(leg.url.without(ADDED_BY_CLIENTS)) or leg.session
         if named is None and _goes_on(leg) and leg.location is not None:
             return f"{leg.location.origin}{leg.location.path}"
         return named

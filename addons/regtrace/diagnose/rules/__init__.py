@@ -1,27 +1,54 @@
-"""The catalogue: every rule, by number. A rule that is not in this list does not exist."""
+"""The catalogue: every rule, by number. A rule that is in no family's list does not exist."""
 
 from __future__ import annotations
 
 from regtrace.diagnose.rule import Rule
-from regtrace.diagnose.rules import unrecognised_failure
-from regtrace.diagnose.rules.client import client_broke_off
-from regtrace.diagnose.rules.front import body_too_large
-from regtrace.diagnose.rules.storage import storage_403_on_head
-from regtrace.diagnose.rules.token import realm_unreachable
-from regtrace.diagnose.rules.transport import client_does_not_trust_mitm_ca
-from regtrace.diagnose.rules.upload import location_scheme_downgrade
+from regtrace.diagnose.rules import (
+    client,
+    content,
+    front,
+    registry,
+    storage,
+    token,
+    transport,
+    upload,
+)
+from regtrace.diagnose.rules.unrecognised_failure import unrecognised_failure
 
-CATALOGUE: tuple[Rule, ...] = (
-    client_does_not_trust_mitm_ca.RULE,
-    realm_unreachable.RULE,
-    location_scheme_downgrade.RULE,
-    storage_403_on_head.RULE,
-    body_too_large.RULE,
-    client_broke_off.RULE,
+#: First digit of the number → what its family is about.
+FAMILIES = {
+    "1": "Transport: names, connections, TLS, this proxy itself",
+    "2": "Tokens and challenges",
+    "3": "Upload addressing",
+    "4": "Storage",
+    "5": "Content: digests, lengths, types",
+    "6": "Front proxies: limits, time-outs, pages in the registry's place",
+    "7": "What the registry itself answers",
+    "8": "The client",
+    "9": "Users' own rules",
+}
+
+#: Families by how early on the way a fault of theirs is: the more upstream cause comes first.
+UPSTREAM_FIRST = "124367589"
+
+CATALOGUE: tuple[Rule, ...] = tuple(
+    sorted(
+        (
+            *transport.RULES,
+            *token.RULES,
+            *upload.RULES,
+            *storage.RULES,
+            *content.RULES,
+            *front.RULES,
+            *registry.RULES,
+            *client.RULES,
+        ),
+        key=lambda rule: rule.number,
+    )
 )
 
 #: Asked last, when a failed operation has no root among the findings.
-LAST_RESORT: Rule = unrecognised_failure.RULE
+LAST_RESORT: Rule = unrecognised_failure
 
 #: Changes whenever a rule does; reports name it.
 VERSION = "2026.11"

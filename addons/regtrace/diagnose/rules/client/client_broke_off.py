@@ -10,16 +10,54 @@ from regtrace.diagnose.rule import (
     Evidence,
     Fails,
     Owner,
-    Rule,
     Severity,
     Verdict,
+    rule,
 )
 from regtrace.follow.life import Ending
 from regtrace.follow.story import Operation
+from regtrace.wire.leg import Kind
 from regtrace.wire.term import host, plain
 
 
-def examine(operation: Operation, facts: Facts) -> Verdict:
+@rule(
+    number="RT801",
+    slug="client-broke-off",
+    title="The client broke off its {leg} leg at {server} after {seconds} s",
+    cause=(
+        "The client closed its own connection before it had an answer from {server}. Somebody"
+        " stopped it, it was killed, or one of its time-outs ran out: containerd 2.3 and docker"
+        " 29.7 wait 30 s for an answer once a layer is sent."
+    ),
+    fix=(
+        "If somebody stopped it on purpose, do nothing.",
+        (
+            "If nobody did, see in the client's own log why it stopped (journalctl -u docker), and"
+            " in the log of {server} what took so long."
+        ),
+    ),
+    references=(
+        "https://github.com/containerd/containerd/blob/main/core/remotes/docker/registry.go",
+    ),
+    owner=Owner.CLIENT,
+    severity=Severity.WARNING,
+    needs=frozenset(Kind),
+    fires="""
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+PATCH u1 L1                  -> ! Client disconnected.
+""",
+    silent="""
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+PATCH u1 L1                  -> ! server closed connection
+""",
+)
+def client_broke_off(operation: Operation, facts: Facts) -> Verdict:
     left = [leg for leg in facts.legs if leg.left_by_client]
     if not left:
         return DOES_NOT_APPLY
@@ -41,43 +79,3 @@ def examine(operation: Operation, facts: Facts) -> Verdict:
         },
         count=len(left),
     )
-
-
-RULE = Rule(
-    number="RT801",
-    slug="client-broke-off",
-    title="The client broke off its {leg} leg at {server} after {seconds} s",
-    cause=(
-        "The client closed its own connection before it had an answer from {server}. Somebody"
-        " stopped it, it was killed, or one of its time-outs ran out: containerd 2.3 and docker"
-        " 29.7 wait 30 s for an answer once a layer is sent."
-    ),
-    fix=(
-        "If somebody stopped it on purpose, do nothing.",
-        (
-            "If nobody did, see in the client's own log why it stopped (journalctl -u docker), and"
-            " in the log of {server} what took so long."
-        ),
-    ),
-    check=(),
-    references=(
-        "https://github.com/containerd/containerd/blob/main/core/remotes/docker/registry.go",
-    ),
-    owner=Owner.CLIENT,
-    severity=Severity.WARNING,
-    examine=examine,
-    fires="""
-client docker/20.10.24
-GET /v2/                     -> 401
-token push,pull team/app     -> 200
-POST uploads                 -> 202
-PATCH u1 L1                  -> ! Client disconnected.
-""",
-    silent="""
-client docker/20.10.24
-GET /v2/                     -> 401
-token push,pull team/app     -> 200
-POST uploads                 -> 202
-PATCH u1 L1                  -> ! server closed connection
-""",
-)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from regtrace.diagnose.facts import Facts, where_it_names_itself
+from regtrace.diagnose.facts import Facts
+from regtrace.diagnose.facts.answers import where_it_names_itself
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
@@ -10,9 +11,8 @@ from regtrace.diagnose.rule import (
     Evidence,
     Fails,
     Owner,
-    Rule,
-    Severity,
     Verdict,
+    rule,
 )
 from regtrace.follow.life import Fate
 from regtrace.follow.story import Operation
@@ -22,7 +22,52 @@ from regtrace.wire.term import host, plain
 _CARRY_BODIES = UPLOAD_KINDS | {Kind.MANIFEST_PUT}
 
 
-def examine(operation: Operation, facts: Facts) -> Verdict:
+@rule(
+    number="RT601",
+    slug="body-too-large",
+    title="{front} refuses uploads of this size (413)",
+    cause=(
+        "{front} stands before the registry {registry} and has a limit for the size of one request."
+        " An image layer goes in one request, so every layer above the limit is refused, however"
+        " often it is tried. The registry never saw the layer."
+    ),
+    fix=(
+        (
+            "nginx: set client_max_body_size 0; in the server or location of the registry, in every"
+            " nginx on the way, and reload it."
+        ),
+        (
+            "Kubernetes ingress-nginx: set the annotation"
+            ' nginx.ingress.kubernetes.io/proxy-body-size: "0". Traefik: raise'
+            " maxRequestBodyBytes of the buffering middleware, or remove it."
+        ),
+        (
+            "Cloudflare: bodies over the plan's limit (100 MB on the small plans) are refused; take"
+            " the registry's DNS record out of the proxy (grey cloud)."
+        ),
+    ),
+    check=("nginx -T | grep client_max_body_size",),
+    references=(
+        "https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size",
+        "https://distribution.github.io/distribution/recipes/nginx/",
+    ),
+    owner=Owner.FRONT_PROXY,
+    needs=frozenset({*UPLOAD_KINDS, Kind.MANIFEST_PUT}),
+    fires="""
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+PATCH u1 L1                  -> 413 nginx
+""",
+    silent="""
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+PUT manifest 1 [cfg L1]      -> 413 MANIFEST_INVALID    # the registry's own limit
+""",
+)
+def body_too_large(operation: Operation, facts: Facts) -> Verdict:
     carriers = [(t, c) for t, c in facts.chains if c.first.kind in _CARRY_BODIES]
     if not carriers:
         return DOES_NOT_APPLY
@@ -55,51 +100,3 @@ def examine(operation: Operation, facts: Facts) -> Verdict:
 def _registry_says(leg: Leg) -> bool:
     """The registry's own limit, on a manifest's size, comes with a code of the specification."""
     return leg.error is not None and leg.error.dialect == "oci"
-
-
-RULE = Rule(
-    number="RT601",
-    slug="body-too-large",
-    title="{front} refuses uploads of this size (413)",
-    cause=(
-        "{front} stands before the registry {registry} and has a limit for the size of one request."
-        " An image layer goes in one request, so every layer above the limit is refused, however"
-        " often it is tried. The registry never saw the layer."
-    ),
-    fix=(
-        (
-            "nginx: set client_max_body_size 0; in the server or location of the registry, in every"
-            " nginx on the way, and reload it."
-        ),
-        (
-            "Kubernetes ingress-nginx: set the annotation"
-            ' nginx.ingress.kubernetes.io/proxy-body-size: "0". Traefik: raise'
-            " maxRequestBodyBytes of the buffering middleware, or remove it."
-        ),
-        (
-            "Cloudflare: bodies over the plan's limit (100 MB on the small plans) are refused; take"
-            " the registry's DNS record out of the proxy (grey cloud)."
-        ),
-    ),
-    check=("nginx -T | grep client_max_body_size",),
-    references=(
-        "https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size",
-        "https://distribution.github.io/distribution/recipes/nginx/",
-    ),
-    owner=Owner.FRONT_PROXY,
-    severity=Severity.ERROR,
-    examine=examine,
-    fires="""
-client docker/20.10.24
-GET /v2/                     -> 401
-token push,pull team/app     -> 200
-POST uploads                 -> 202
-PATCH u1 L1                  -> 413 nginx
-""",
-    silent="""
-client docker/20.10.24
-GET /v2/                     -> 401
-token push,pull team/app     -> 200
-PUT manifest 1 [cfg L1]      -> 413 MANIFEST_INVALID    # the registry's own limit
-""",
-)

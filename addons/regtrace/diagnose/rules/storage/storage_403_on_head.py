@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from regtrace.diagnose.facts import Facts, Hop, server_time
+from regtrace.diagnose.facts import Facts
+from regtrace.diagnose.facts.hops import Hop
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
@@ -10,13 +11,14 @@ from regtrace.diagnose.rule import (
     Evidence,
     Fails,
     Owner,
-    Rule,
     Severity,
     Verdict,
+    rule,
 )
 from regtrace.follow.life import Fate
 from regtrace.follow.story import Operation
 from regtrace.wire.layout import bucket_and_key, is_storage_layout
+from regtrace.wire.leg import Kind
 from regtrace.wire.storage import Vendor
 from regtrace.wire.term import Term, TermKind, host, plain
 
@@ -31,74 +33,7 @@ _ASKS_FIRST = (
 _S3 = frozenset({Vendor.S3, Vendor.CEPH, Vendor.MINIO, Vendor.R2})
 
 
-def examine(operation: Operation, facts: Facts) -> Verdict:
-    heads = [hop for hop in facts.hops if hop.storage.method == "HEAD"]
-    if not heads:
-        return DOES_NOT_APPLY
-    refused = [hop for hop in heads if _refused_without_a_reason(hop)]
-    refused = [hop for hop in refused if not facts.succeeded_later(hop.redirect)]
-    if not refused:
-        return PASSES
-    # A blob that was only looked for, and then uploaded, is not what a push fails by.
-    fatal = [hop for hop in refused if hop.transfer and hop.transfer.fate is Fate.FAILED]
-    first = (fatal or refused)[0]
-    commit = facts.commit_before(first)
-    evidence = [
-        Evidence(first.redirect, "response.header.Location", "the registry sent the client here"),
-        Evidence(first.storage, "response.status", "the storage refused the signed read"),
-    ]
-    if commit:
-        why = "the registry had stored these bytes just before: its key may write"
-        evidence.insert(0, Evidence(commit, "response.status", why))
-    if _in_time(first):
-        why = "the signature was valid by the storage's own clock"
-        evidence.append(Evidence(first.storage, "response.header.Date", why))
-    # distribution signs HEAD and GET apart (s3-aws driver); others sign GET only and get 403 too.
-    signs_each_method = is_storage_layout(first.storage.url.path)
-    proven = commit is not None and _in_time(first) and signs_each_method
-    bucket, key = bucket_and_key(first.storage.url)
-    return Fails(
-        legs=tuple(hop.storage for hop in refused),
-        evidence=tuple(evidence),
-        confidence=Confidence.CERTAIN if proven else Confidence.LIKELY,
-        transfer=first.transfer,
-        fields={
-            "storage": host(first.storage.url.authority),
-            "endpoint": Term(TermKind.URL, first.storage.url.origin),
-            "bucket": Term(TermKind.BUCKET, bucket or "BUCKET"),
-            "key": Term(TermKind.OBJECT_KEY, key or "KEY"),
-            "accepted": plain("stored the upload and then" if commit else "knew the blob and"),
-            "effect": plain(_READS_BACK if commit else _ASKS_FIRST),
-        },
-        count=len(refused),
-        severity=None if fatal else Severity.WARNING,
-    )
-
-
-def _refused_without_a_reason(hop: Hop) -> bool:
-    """403, from the storage's own voice, with nothing on the wire that explains it otherwise."""
-    answer = hop.storage
-    if answer.status != 403 or answer.vendor not in _S3:
-        return False
-    if answer.error and answer.error.header_code:
-        return False
-    region = answer.error.header_region if answer.error else None
-    signature = answer.presigned
-    if region and signature and signature.region and region != signature.region:
-        return False
-    return _in_time(hop) or server_time(answer) is None
-
-
-def _in_time(hop: Hop) -> bool:
-    """The presigned URL was neither expired nor from the future, by the storage's clock."""
-    now, signature = server_time(hop.storage), hop.storage.presigned
-    if now is None or signature is None or signature.expires_at is None:
-        return False
-    begun = signature.signed_at is None or signature.signed_at <= now + 1
-    return begun and now <= signature.expires_at
-
-
-RULE = Rule(
+@rule(
     number="RT412",
     slug="storage-403-on-head",
     title="The storage refuses to let clients read what the registry stored (403 on HEAD)",
@@ -131,8 +66,7 @@ RULE = Rule(
         "https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html",
     ),
     owner=Owner.STORAGE,
-    severity=Severity.ERROR,
-    examine=examine,
+    needs=frozenset({Kind.STORAGE}),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -154,3 +88,59 @@ HEAD blob L1                 -> 307 s3
 +1800s HEAD s3 L1            -> 403    # the signed URL had expired: another fault
 """,
 )
+def storage_403_on_head(operation: Operation, facts: Facts) -> Verdict:
+    heads = [hop for hop in facts.hops if hop.storage.method == "HEAD"]
+    if not heads:
+        return DOES_NOT_APPLY
+    refused = [hop for hop in heads if _refused_without_a_reason(hop)]
+    refused = [hop for hop in refused if not facts.succeeded_later(hop.redirect)]
+    if not refused:
+        return PASSES
+    # A blob that was only looked for, and then uploaded, is not what a push fails by.
+    fatal = [hop for hop in refused if hop.transfer and hop.transfer.fate is Fate.FAILED]
+    first = (fatal or refused)[0]
+    commit = facts.commit_before(first)
+    evidence = [
+        Evidence(first.redirect, "response.header.Location", "the registry sent the client here"),
+        Evidence(first.storage, "response.status", "the storage refused the signed read"),
+    ]
+    if commit:
+        why = "the registry had stored these bytes just before: its key may write"
+        evidence.insert(0, Evidence(commit, "response.status", why))
+    if first.in_time:
+        why = "the signature was valid by the storage's own clock"
+        evidence.append(Evidence(first.storage, "response.header.Date", why))
+    # distribution signs HEAD and GET apart (s3-aws driver); others sign GET only and get 403 too.
+    signs_each_method = is_storage_layout(first.storage.url.path)
+    proven = commit is not None and first.in_time and signs_each_method
+    bucket, key = bucket_and_key(first.storage.url)
+    return Fails(
+        legs=tuple(hop.storage for hop in refused),
+        evidence=tuple(evidence),
+        confidence=Confidence.CERTAIN if proven else Confidence.LIKELY,
+        transfer=first.transfer,
+        fields={
+            "storage": host(first.storage.url.authority),
+            "endpoint": Term(TermKind.URL, first.storage.url.origin),
+            "bucket": Term(TermKind.BUCKET, bucket or "BUCKET"),
+            "key": Term(TermKind.OBJECT_KEY, key or "KEY"),
+            "accepted": plain("stored the upload and then" if commit else "knew the blob and"),
+            "effect": plain(_READS_BACK if commit else _ASKS_FIRST),
+        },
+        count=len(refused),
+        severity=None if fatal else Severity.WARNING,
+    )
+
+
+def _refused_without_a_reason(hop: Hop) -> bool:
+    """403, from the storage's own voice, with nothing on the wire that explains it otherwise."""
+    answer = hop.storage
+    if answer.status != 403 or answer.vendor not in _S3:
+        return False
+    if answer.error and answer.error.header_code:
+        return False
+    region = answer.error.header_region if answer.error else None
+    signature = answer.presigned
+    if region and signature and signature.region and region != signature.region:
+        return False
+    return hop.in_time or hop.now is None

@@ -10,9 +10,8 @@ from regtrace.diagnose.rule import (
     Evidence,
     Fails,
     Owner,
-    Rule,
-    Severity,
     Verdict,
+    rule,
 )
 from regtrace.follow.life import Ending
 from regtrace.follow.story import Operation
@@ -29,7 +28,45 @@ _UNREACHED = {
 }
 
 
-def examine(operation: Operation, facts: Facts) -> Verdict:
+@rule(
+    number="RT201",
+    slug="realm-unreachable",
+    title="The token server {server} can't be reached",
+    cause=(
+        "The registry {registry} tells clients to fetch a token from {realm}, but {reason}. Without"
+        " a token nothing can be pushed or pulled; docker says Retrying or Bad Gateway. The realm"
+        " is often an internal name or port that only the registry's own network knows."
+    ),
+    fix=(
+        (
+            "Set the realm to an address that clients reach: auth.token.realm in the registry's"
+            " config.yml (GitLab: external_url and registry_external_url; Harbor: external_url)."
+        ),
+        (
+            "If the address is right, start the token server on {server} and open the firewall from"
+            " the clients to it."
+        ),
+    ),
+    check=("curl -v {realm}",),
+    references=(
+        "https://distribution.github.io/distribution/spec/auth/token/",
+        "https://distribution.github.io/distribution/about/configuration/#token",
+    ),
+    owner=Owner.TOKEN_SERVER,
+    needs=frozenset({Kind.CONNECT, Kind.TOKEN}),
+    fires="""
+client docker/20.10.24
+GET /v2/                     -> 401
+CONNECT auth.test:443        -> ! [Errno 111] Connect call failed ('192.0.2.7', 443)
+""",
+    silent="""
+client docker/20.10.24
+GET /v2/                     -> 401
+CONNECT auth.test:443        -> ! [Errno 111] Connect call failed ('192.0.2.7', 443)
++5s token push,pull team/app -> 200    # it was only restarting
+""",
+)
+def realm_unreachable(operation: Operation, facts: Facts) -> Verdict:
     if not facts.realms:
         return DOES_NOT_APPLY
     if operation.ending is Ending.OK:
@@ -65,44 +102,3 @@ def examine(operation: Operation, facts: Facts) -> Verdict:
             owner=_UNREACHED[reason],
         )
     return PASSES
-
-
-RULE = Rule(
-    number="RT201",
-    slug="realm-unreachable",
-    title="The token server {server} can't be reached",
-    cause=(
-        "The registry {registry} tells clients to fetch a token from {realm}, but {reason}. Without"
-        " a token nothing can be pushed or pulled; docker says Retrying or Bad Gateway. The realm"
-        " is often an internal name or port that only the registry's own network knows."
-    ),
-    fix=(
-        (
-            "Set the realm to an address that clients reach: auth.token.realm in the registry's"
-            " config.yml (GitLab: external_url and registry_external_url; Harbor: external_url)."
-        ),
-        (
-            "If the address is right, start the token server on {server} and open the firewall from"
-            " the clients to it."
-        ),
-    ),
-    check=("curl -v {realm}",),
-    references=(
-        "https://distribution.github.io/distribution/spec/auth/token/",
-        "https://distribution.github.io/distribution/about/configuration/#token",
-    ),
-    owner=Owner.TOKEN_SERVER,
-    severity=Severity.ERROR,
-    examine=examine,
-    fires="""
-client docker/20.10.24
-GET /v2/                     -> 401
-CONNECT auth.test:443        -> ! [Errno 111] Connect call failed ('192.0.2.7', 443)
-""",
-    silent="""
-client docker/20.10.24
-GET /v2/                     -> 401
-CONNECT auth.test:443        -> ! [Errno 111] Connect call failed ('192.0.2.7', 443)
-+5s token push,pull team/app -> 200    # it was only restarting
-""",
-)

@@ -10,9 +10,8 @@ from regtrace.diagnose.rule import (
     Evidence,
     Fails,
     Owner,
-    Rule,
-    Severity,
     Verdict,
+    rule,
 )
 from regtrace.follow.life import Ending
 from regtrace.follow.story import Operation
@@ -24,7 +23,46 @@ from regtrace.wire.term import host
 _ALERTS = ("unknown ca", "bad certificate", "certificate unknown")
 
 
-def examine(operation: Operation, facts: Facts) -> Verdict:
+@rule(
+    number="RT101",
+    slug="client-does-not-trust-mitm-ca",
+    title="The client does not trust the certificate that this proxy shows for {server}",
+    cause=(
+        "To read the traffic, mitmproxy answers in the name of {server} with a certificate of its"
+        " own authority. The client does not know that authority and hangs up before it asks"
+        " anything; docker says x509: certificate signed by unknown authority. The registry has no"
+        " part in it."
+    ),
+    fix=(
+        (
+            "Docker: copy ~/.mitmproxy/mitmproxy-ca-cert.pem to /etc/docker/certs.d/{server}/ca.crt"
+            " (without :443 when you push without a port) on the machine where dockerd runs; it is"
+            " read at the next push, without a restart."
+        ),
+        (
+            "podman, skopeo, buildah: copy it to /etc/containers/certs.d/{server}/ca.crt."
+            " containerd: name it as ca in /etc/containerd/certs.d/{server}/hosts.toml."
+            " buildkit: name it as ca"
+            " for this registry in buildkitd.toml and make the builder anew."
+        ),
+    ),
+    references=(
+        "https://docs.docker.com/engine/security/certificates/",
+        "https://docs.mitmproxy.org/stable/concepts/certificates/",
+    ),
+    owner=Owner.INTERCEPTION,
+    needs=frozenset({Kind.CONNECT}),
+    fires="""
+client docker/20.10.24
+CONNECT registry.test:443    -> ! client-tls: The client does not trust the certificate (unknown ca)
+""",
+    silent="""
+client docker/20.10.24
+CONNECT registry.test:443    -> ! client-tls: The client does not trust the certificate (unknown ca)
++60s GET /v2/                -> 401    # the authority was installed in between
+""",
+)
+def client_does_not_trust_mitm_ca(operation: Operation, facts: Facts) -> Verdict:
     refused = [leg for leg in facts.legs if leg.exchange.tunnel == "client-tls"]
     if not refused:
         return DOES_NOT_APPLY
@@ -50,46 +88,3 @@ def _came_in(leg: Leg, refused: Leg) -> bool:
     """A later request over TLS to the same host: by then the client trusted the proxy."""
     same = leg.kind is not Kind.CONNECT and leg.url.authority == refused.url.authority
     return same and leg.started > refused.started and leg.url.scheme == "https"
-
-
-RULE = Rule(
-    number="RT101",
-    slug="client-does-not-trust-mitm-ca",
-    title="The client does not trust the certificate that this proxy shows for {server}",
-    cause=(
-        "To read the traffic, mitmproxy answers in the name of {server} with a certificate of its"
-        " own authority. The client does not know that authority and hangs up before it asks"
-        " anything; docker says x509: certificate signed by unknown authority. The registry has no"
-        " part in it."
-    ),
-    fix=(
-        (
-            "Docker: copy ~/.mitmproxy/mitmproxy-ca-cert.pem to /etc/docker/certs.d/{server}/ca.crt"
-            " (without :443 when you push without a port) on the machine where dockerd runs; it is"
-            " read at the next push, without a restart."
-        ),
-        (
-            "podman, skopeo, buildah: copy it to /etc/containers/certs.d/{server}/ca.crt."
-            " containerd: name it as ca in /etc/containerd/certs.d/{server}/hosts.toml."
-            " buildkit: name it as ca"
-            " for this registry in buildkitd.toml and make the builder anew."
-        ),
-    ),
-    check=(),
-    references=(
-        "https://docs.docker.com/engine/security/certificates/",
-        "https://docs.mitmproxy.org/stable/concepts/certificates/",
-    ),
-    owner=Owner.INTERCEPTION,
-    severity=Severity.ERROR,
-    examine=examine,
-    fires="""
-client docker/20.10.24
-CONNECT registry.test:443    -> ! client-tls: The client does not trust the certificate (unknown ca)
-""",
-    silent="""
-client docker/20.10.24
-CONNECT registry.test:443    -> ! client-tls: The client does not trust the certificate (unknown ca)
-+60s GET /v2/                -> 401    # the authority was installed in between
-""",
-)

@@ -10,9 +10,8 @@ from regtrace.diagnose.rule import (
     Evidence,
     Fails,
     Owner,
-    Rule,
-    Severity,
     Verdict,
+    rule,
 )
 from regtrace.follow.life import Ending
 from regtrace.follow.story import Operation
@@ -22,7 +21,50 @@ from regtrace.wire.term import Term, TermKind, host
 _ANNOUNCES = frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK})
 
 
-def examine(operation: Operation, facts: Facts) -> Verdict:
+@rule(
+    number="RT301",
+    slug="location-scheme-downgrade",
+    title="The registry sends uploads from https to http (wrong scheme in Location)",
+    cause=(
+        "The client speaks https to {registry}, but the Location of its upload begins with http://."
+        " TLS ends at a reverse proxy that does not tell the registry so: the header"
+        " X-Forwarded-Proto: https is missing or overwritten. The next request of the upload goes"
+        " to the wrong place, and the layer never arrives."
+    ),
+    fix=(
+        (
+            "nginx: set proxy_set_header X-Forwarded-Proto https; and proxy_set_header Host"
+            " $http_host; in the location of the registry. Apache: RequestHeader set"
+            " X-Forwarded-Proto https. Only the outermost proxy may set it; inner ones pass it on."
+        ),
+        "Or tell the registry its address: http.host: https://NAME in its config.yml.",
+        "Or let it answer without one: http.relativeurls: true in its config.yml.",
+    ),
+    check=("curl -si -X POST -H 'Authorization: Bearer TOKEN' {uploads} | grep -i ^location",),
+    references=(
+        "https://distribution.github.io/distribution/recipes/nginx/",
+        "https://distribution.github.io/distribution/about/configuration/#http",
+    ),
+    owner=Owner.FRONT_PROXY,
+    needs=frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK}),
+    fires="""
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+  < Location: http://registry.test:5050/v2/team/app/blobs/uploads/u1?_state=x
+PATCH u1 L1                  -> 400 nginx
+""",
+    silent="""
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+  < Location: /v2/team/app/blobs/uploads/u1?_state=x
+PATCH u1 L1                  -> 400 nginx
+""",
+)
+def location_scheme_downgrade(operation: Operation, facts: Facts) -> Verdict:
     announcing = [leg for leg in facts.legs if leg.kind in _ANNOUNCES and leg.succeeded]
     if not announcing:
         return DOES_NOT_APPLY
@@ -70,49 +112,3 @@ def _next_steps(leg: Leg, facts: Facts) -> list[Leg]:
         for later in facts.legs
         if later.session == leg.session and later.started > leg.started and leg.session
     ]
-
-
-RULE = Rule(
-    number="RT301",
-    slug="location-scheme-downgrade",
-    title="The registry sends uploads from https to http (wrong scheme in Location)",
-    cause=(
-        "The client speaks https to {registry}, but the Location of its upload begins with http://."
-        " TLS ends at a reverse proxy that does not tell the registry so: the header"
-        " X-Forwarded-Proto: https is missing or overwritten. The next request of the upload goes"
-        " to the wrong place, and the layer never arrives."
-    ),
-    fix=(
-        (
-            "nginx: set proxy_set_header X-Forwarded-Proto https; and proxy_set_header Host"
-            " $http_host; in the location of the registry. Apache: RequestHeader set"
-            " X-Forwarded-Proto https. Only the outermost proxy may set it; inner ones pass it on."
-        ),
-        "Or tell the registry its address: http.host: https://NAME in its config.yml.",
-        "Or let it answer without one: http.relativeurls: true in its config.yml.",
-    ),
-    check=("curl -si -X POST -H 'Authorization: Bearer TOKEN' {uploads} | grep -i ^location",),
-    references=(
-        "https://distribution.github.io/distribution/recipes/nginx/",
-        "https://distribution.github.io/distribution/about/configuration/#http",
-    ),
-    owner=Owner.FRONT_PROXY,
-    severity=Severity.ERROR,
-    examine=examine,
-    fires="""
-client docker/20.10.24
-GET /v2/                     -> 401
-token push,pull team/app     -> 200
-POST uploads                 -> 202
-  < Location: http://registry.test:5050/v2/team/app/blobs/uploads/u1?_state=x
-PATCH u1 L1                  -> 400 nginx
-""",
-    silent="""
-client docker/20.10.24
-GET /v2/                     -> 401
-token push,pull team/app     -> 200
-POST uploads                 -> 202
-  < Location: /v2/team/app/blobs/uploads/u1?_state=x
-PATCH u1 L1                  -> 400 nginx
-""",
-)
