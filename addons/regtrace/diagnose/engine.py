@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from regtrace.diagnose.facts import Facts
 from regtrace.diagnose.rule import Confidence, Fails, Finding, NotSeen, Rule, Severity
 from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT, UPSTREAM_FIRST
-from regtrace.follow.life import Ending
-from regtrace.follow.story import Operation
+from regtrace.follow.story import Blind, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def examine(operation: Operation, rules: Sequence[Rule] = CATALOGUE) -> Diagnosi
     facts = Facts(operation)
     kinds = {leg.kind for leg in facts.legs}
     findings: list[Finding] = []
-    not_seen = _blind_spots(operation)
+    not_seen = [_BLIND_SPOTS[spot.blind] for spot in operation.unseen]
     for rule in rules:
         verdict = _ask(rule, facts) if rule.needs & kinds else None
         if isinstance(verdict, Fails):
@@ -136,28 +135,27 @@ def _importance(finding: Finding) -> tuple[bool, int, int, int, str]:
     )
 
 
-def _blind_spots(operation: Operation) -> list[NotSeen]:
-    """Legs that must have happened and are not in the capture: never taken for failures."""
-    spots: list[NotSeen] = []
-    chains = [transfer.chains[-1] for transfer in operation.transfers] or operation.session[-1:]
-    if operation.ending is Ending.INCOMPLETE and any(c.last.is_challenge for c in chains):
-        spots.append(
-            NotSeen(
-                "what came after the registry's challenge",
-                "no second try passed through this proxy",
-                "whether the client could log in is not known",
-            )
-        )
-    unfollowed = [
-        chain for transfer in operation.transfers for chain in transfer.chains if chain.unfollowed
-    ]
-    if unfollowed:
-        spots.append(
-            NotSeen(
-                "a redirect to storage that was not followed through this proxy",
-                "the client reached the storage another way (NO_PROXY, or a proxy setting that"
-                " leaves out http://), or not at all",
-                "whether the storage answered is not known",
-            )
-        )
-    return spots
+_BLIND_SPOTS = {
+    Blind.LOGIN: NotSeen(
+        "what came after the registry's challenge",
+        "no second try passed through this proxy",
+        "whether the client could log in is not known",
+    ),
+    Blind.TOKEN: NotSeen(
+        "how the client came by its token",
+        "the token was fetched past this proxy (NO_PROXY, a builder or a credential helper without"
+        " proxy settings)",
+        "what was asked for, and why it was granted or not, is not known",
+    ),
+    Blind.REDIRECT: NotSeen(
+        "a redirect to storage that was not followed through this proxy",
+        "the client reached the storage another way (NO_PROXY, or a proxy setting that leaves out"
+        " http://), or not at all",
+        "whether the storage answered is not known",
+    ),
+    Blind.UPLOAD: NotSeen(
+        "the rest of an upload that goes on at a loopback name",
+        "clients never use a proxy for localhost and 127.0.0.1",
+        "whether the layer arrived is not known",
+    ),
+}

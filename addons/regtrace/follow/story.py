@@ -70,6 +70,24 @@ class Transfer:
         return max(ends) - self.legs[0].started if ends else None
 
 
+class Blind(str, Enum):
+    LOGIN = "login"
+    """The capture ends at a challenge that nobody has answered."""
+    TOKEN = "token"
+    """A token was used that a challenge in this operation asked for, and was never fetched."""
+    REDIRECT = "redirect"
+    """A redirect was never followed."""
+    UPLOAD = "upload"
+    """An upload's next URL is on a loopback name, and was never asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    blind: Blind
+    leg: Leg
+    """The last that was seen before it, or, of a token, the first that carries it."""
+
+
 class OperationKind(str, Enum):
     PUSH = "push"
     PULL = "pull"
@@ -97,6 +115,8 @@ class Operation:
     """Leg id → id of the leg whose redirect led to it."""
     retry_of: Mapping[str, str] = field(default_factory=dict)
     """Leg id → id of the earlier leg of the same transfer that asked the same thing in vain."""
+    unseen: tuple[Unseen, ...] = ()
+    """What must have happened and is not in the capture."""
 
     @property
     def legs(self) -> tuple[Leg, ...]:

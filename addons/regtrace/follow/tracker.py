@@ -18,6 +18,7 @@ from regtrace.follow.operations import group
 from regtrace.follow.story import Chain, Operation, OperationKind, Transfer, by_start
 from regtrace.follow.strands import BUSY, repository_of, wants_push
 from regtrace.follow.transfers import split
+from regtrace.follow.unseen import unseen
 from regtrace.wire.client import HABITS, Client, Family
 from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind, Leg
 from regtrace.wire.manifest import Descriptor, referenced
@@ -101,7 +102,10 @@ def tell(legs: Iterable[Leg], realms: Iterable[Url] = ()) -> tuple[Operation, ..
     """The operations that these legs tell of, by start. Pure: equal legs give equal operations."""
     known = recognise(sorted(legs, key=by_start), realms)
     sources = redirected_from(known)
-    return tuple(_operation(members, sources) for members in group(known, sources))
+    fetched = {
+        leg.token_reply.token.sha256 for leg in known if leg.token_reply and leg.token_reply.token
+    }
+    return tuple(_operation(members, sources, fetched) for members in group(known, sources))
 
 
 def has_ended(operation: Operation, now: float) -> bool:
@@ -123,12 +127,13 @@ def _says_so(operation: Operation) -> bool:
     return operation.kind is not OperationKind.OTHER
 
 
-def _operation(legs: list[Leg], sources: dict[str, str]) -> Operation:
+def _operation(legs: list[Leg], sources: dict[str, str], fetched: set[str]) -> Operation:
     kind, client = _kind(legs), _client(legs)
     resolves_by_head = (
         kind is OperationKind.PULL and client is not None and client.family in _RESOLVE_BY_HEAD
     )
     transfers, session = split(chains(legs, sources), resolves_by_head=resolves_by_head)
+    ending = _ending(kind, client, transfers, session)
     return Operation(
         kind=kind,
         registry=_registry(legs),
@@ -136,11 +141,12 @@ def _operation(legs: list[Leg], sources: dict[str, str]) -> Operation:
         reference=_reference(transfers),
         client=client,
         client_host=_client_host(legs),
-        ending=_ending(kind, client, transfers, session),
+        ending=ending,
         transfers=transfers,
         session=session,
         redirected_from={leg.id: sources[leg.id] for leg in legs if leg.id in sources},
         retry_of=_retries(transfers, session),
+        unseen=unseen(transfers, session, ending, fetched),
     )
 
 

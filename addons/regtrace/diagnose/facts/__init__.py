@@ -11,6 +11,7 @@ from functools import cached_property
 from regtrace.diagnose.facts.clocks import Clock, read_clocks
 from regtrace.diagnose.facts.hops import Hop
 from regtrace.diagnose.facts.tokens import Grant, Refusal, read_grants, read_refusals
+from regtrace.diagnose.facts.transport import Breakage, read_breakages
 from regtrace.diagnose.facts.uploads import Step, read_steps
 from regtrace.follow.joins import bare, realms_in
 from regtrace.follow.life import Ending, Fate
@@ -107,6 +108,11 @@ class Facts:
     def refusals(self) -> tuple[Refusal, ...]:
         """Every 401 to a request that carried a Bearer token, by start."""
         return read_refusals(self.legs, self.grants)
+
+    @cached_property
+    def breakages(self) -> tuple[Breakage, ...]:
+        """The fatal legs that failed in the transport, by start."""
+        return read_breakages(self)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

@@ -54,6 +54,7 @@ _UNREACHED = {
     ),
     owner=Owner.TOKEN_SERVER,
     needs=frozenset({Kind.CONNECT, Kind.TOKEN}),
+    explains=frozenset({"dns-failure", "tcp-refused-or-timeout"}),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401

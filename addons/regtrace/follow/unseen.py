@@ -1,0 +1,68 @@
+"""What must have happened and is not in the capture: blind spots of an operation, never failures.
+
+Traffic passes a proxy by where NO_PROXY, a credential helper or a builder of its own sends it
+elsewhere; Go's clients never use a proxy for a loopback name (net/http httpproxy).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Set
+
+from regtrace.follow.life import Ending
+from regtrace.follow.story import Blind, Chain, Transfer, Unseen
+from regtrace.wire.hosts import Reach, reach
+from regtrace.wire.leg import Kind
+
+
+def unseen(
+    transfers: Iterable[Transfer], session: Iterable[Chain], ending: Ending, fetched: Set[str]
+) -> tuple[Unseen, ...]:
+    """The blind spots of one operation, one of each kind at most.
+
+    ``fetched``: SHA-256 of every token that was seen to be given, to whichever operation.
+    """
+    transfers, session = list(transfers), list(session)
+    spots = (
+        *_logins(transfers, session, ending),
+        *_tokens(transfers, session, fetched),
+        *_redirects(transfers),
+        *_uploads(transfers),
+    )
+    first = {spot.blind: spot for spot in reversed(spots)}
+    return tuple(first[blind] for blind in Blind if blind in first)
+
+
+def _logins(transfers: list[Transfer], session: list[Chain], ending: Ending) -> Iterator[Unseen]:
+    if ending is Ending.INCOMPLETE:
+        for chain in [transfer.chains[-1] for transfer in transfers] or session[-1:]:
+            if chain.last.is_challenge:
+                yield Unseen(Blind.LOGIN, chain.last)
+
+
+def _tokens(transfers: list[Transfer], session: list[Chain], fetched: Set[str]) -> Iterator[Unseen]:
+    chains = [*session, *(chain for transfer in transfers for chain in transfer.chains)]
+    legs = sorted((leg for chain in chains for leg in chain.legs), key=lambda leg: leg.started)
+    challenged = False
+    for leg in legs:
+        if leg.bearer and challenged and leg.bearer.sha256 not in fetched:
+            yield Unseen(Blind.TOKEN, leg)
+        elif not leg.bearer and any(c.scheme == "bearer" and c.realm for c in leg.challenges):
+            challenged = True
+
+
+def _redirects(transfers: list[Transfer]) -> Iterator[Unseen]:
+    for transfer in transfers:
+        for chain in transfer.chains:
+            if chain.unfollowed:
+                yield Unseen(Blind.REDIRECT, chain.last)
+
+
+_OPENS = frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK})
+
+
+def _uploads(transfers: list[Transfer]) -> Iterator[Unseen]:
+    for transfer in transfers:
+        last = transfer.chains[-1].last
+        goes_on = last.kind in _OPENS and last.succeeded
+        if goes_on and last.location and reach(last.location.host) is Reach.LOOPBACK:
+            yield Unseen(Blind.UPLOAD, last)
