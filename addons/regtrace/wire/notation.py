@@ -32,7 +32,8 @@ What is asked:
 
 =====================================  =========================================================
 ``GET /any/path``, ``GET https://…``   a path of the registry, or any URL
-``HEAD blob L1``                       also GET, DELETE; ``range=100-`` asks for a part
+``HEAD blob L1``                       also GET, DELETE; ``range=100-`` asks for a part;
+                                       ``body=L9`` or ``body=5kB`` is what comes instead
 ``POST uploads``                       ``mount=L1 from=other/app``, ``digest=L1``
 ``PATCH u1 L1``, ``PATCH u1 5MB``      an upload session; of 5MB the content is not known
 ``PUT u1 L1``                          the commit; ``body=L1`` sends the blob with it
@@ -43,7 +44,9 @@ What is asked:
                                        ``azure``, ``cloudfront``, or one that was declared
 ``token push,pull team/app``           any number of such pairs; none is a login. ``anonymous``,
                                        ``POST`` (the OAuth form), ``grant=pull`` or ``grant=none``
-                                       (less than asked), ``lives=60``, ``opaque``, ``for=CLIENT``
+                                       (less than asked), ``access="pull other/app"`` (something
+                                       else), ``lives=60``, ``opaque``, ``for=CLIENT``; of the
+                                       JWT ``aud=NAME``, ``iss=NAME``
 ``CONNECT auth.test:443``              a tunnel, only with ``!``
 =====================================  =========================================================
 
@@ -100,7 +103,7 @@ They hold from their line on.
 ``blob L1 5MB``                          its size; 1 MB when not declared, ``cfg…`` 1 kB
 ``image M1 = cfg L1 L2``                 a manifest by name; ``docker`` instead of OCI types,
                                          ``subject=M0``. The first blob is the config
-``index I1 = M1 M2``                     an image index
+``index I1 = M1 M2``                     an image index; ``M1:linux/amd64`` names a platform
 =======================================  =======================================================
 
 Names like ``L1`` need no declaration. ``#`` begins a comment.
@@ -113,7 +116,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -137,12 +140,12 @@ class NotationError(ValueError):
     """A line that can't be read. The message names the line and what was expected."""
 
 
-def read_notation(text: str) -> tuple[Exchange, ...]:
+def read_notation(text: str, *, beginning: float = BEGINNING) -> tuple[Exchange, ...]:
     """The exchanges of a story, in the order of its lines; ``line-7`` is the id of line 7's.
 
-    Raises :class:`NotationError`.
+    ``beginning``: when it begins, epoch seconds UTC. Raises :class:`NotationError`.
     """
-    return tuple(_read(text).exchanges)
+    return tuple(_read(text, beginning).exchanges)
 
 
 def read_names(text: str) -> dict[str, str]:
@@ -152,8 +155,8 @@ def read_names(text: str) -> dict[str, str]:
     return {name: _named_digest(name) for name in story.blobs} | images
 
 
-def _read(text: str) -> _Story:
-    story = _Story()
+def _read(text: str, beginning: float = BEGINNING) -> _Story:
+    story = _Story(beginning)
     for line in _lines(text):
         try:
             story.take(line)
@@ -250,6 +253,11 @@ def _named_digest(name: str) -> str:
 
 def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _hashed(body: Body) -> Body:
+    """As a proxy records it: what is kept has a digest too."""
+    return replace(body, digest=_digest(body.kept)) if body.kept else body
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,7 +432,7 @@ _LEG = re.compile(
 )
 _LEG_OPTIONS = frozenset(
     {"in", "took", "sent", "c", "server", "clock", "mount", "from", "digest", "body", "range"}
-    | {"grant", "lives", "for"}
+    | {"grant", "lives", "for", "access", "aud", "iss"}
 )
 _CONTENTS = re.compile(r"\[([^\]]*)\]")
 _CODE = re.compile(r"[A-Z][A-Z_]{3,}")
@@ -435,13 +443,13 @@ _TUNNEL = re.compile(r"(server-connect|server-tls|client-tls):\s*(.*)")
 class _Story:
     """What has been told so far: the state that the next line stands on."""
 
-    def __init__(self) -> None:
+    def __init__(self, beginning: float) -> None:
         self.exchanges: list[Exchange] = []
         self.blobs: dict[str, int] = {}
         self.images: dict[str, _Image] = {}
         self._sizes: dict[str, int] = {}
-        self._clock = BEGINNING
-        self._began = BEGINNING
+        self._clock = beginning
+        self._began = beginning
         self._speakers: dict[str, _Speaker] = {}
         self._speaker: _Speaker | None = None
         self._registry = _Registry(Url("https", "registry.test", 443, ""))
@@ -525,13 +533,20 @@ class _Story:
 
     def declare_index(self, text: str) -> None:
         name, contents, _ = self._named(text, "index NAME = IMAGE IMAGE …")
-        children = [self._known_image(child) for child in contents]
         body = {
             "schemaVersion": 2,
             "mediaType": f"{_MEDIA}index.v1+json",
-            "manifests": [_descriptor(c.media_type, c.digest, len(c.body)) for c in children],
+            "manifests": [self._entry(*child.split(":", 1)) for child in contents],
         }
         self.images[name] = _Image(json.dumps(body).encode(), f"{_MEDIA}index.v1+json")
+
+    def _entry(self, name: str, platform: str = "") -> dict[str, object]:
+        image = self._known_image(name)
+        entry = _descriptor(image.media_type, image.digest, len(image.body))
+        if platform:
+            words = ("os", "architecture", "variant")
+            entry["platform"] = dict(zip(words, platform.split("/"), strict=False))
+        return entry
 
     def _named(self, text: str, form: str) -> tuple[str, list[str], dict[str, str]]:
         plain, options = _options(_words(text), frozenset({"subject"}))
@@ -776,12 +791,9 @@ class _Story:
     def _token(self, speaker: _Speaker, words: list[str], options: Mapping[str, str]) -> _Draft:
         flags = {"anonymous", "POST", "opaque"}
         pairs = [word for word in words if word not in flags]
-        if len(pairs) % 2:
-            raise NotationError("expected pairs: token push,pull team/app pull base/app")
-        wanted = list(zip(pairs[::2], pairs[1::2], strict=True))
-        scopes = [(name, set(actions.split(","))) for actions, name in wanted]
+        scopes = _pairs(pairs)
         query = [("service", self._service)]
-        query += [("scope", f"repository:{name}:{actions}") for actions, name in wanted]
+        query += [("scope", f"repository:{name}:{actions}") for actions, name in scopes]
         url = _url(self._realm)
         draft = _Draft(speaker, "GET", url, url.path, "token")
         if "POST" in words:
@@ -798,21 +810,23 @@ class _Story:
         return draft
 
     def _granted(
-        self, scopes: list[tuple[str, set[str]]], opaque: bool, options: Mapping[str, str]
+        self, scopes: list[tuple[str, str]], opaque: bool, options: Mapping[str, str]
     ) -> str:
         serial = str(len(self.exchanges))
         if opaque:
             return "opaque" + _sha("token", serial)[:32]
         allowed = options.get("grant")
+        if "access" in options:
+            scopes = _pairs(_words(options["access"]))
         access = [
             {"type": "repository", "name": name, "actions": sorted(_cut_down(actions, allowed))}
-            for name, actions in scopes
+            for actions, name in scopes
         ]
         now = int(self._clock + _seconds(options.get("clock", "0s")))
         claims = {
-            "iss": "token-server",
+            "iss": options.get("iss", "token-server"),
             "sub": "alice",
-            "aud": self._service,
+            "aud": options.get("aud", self._service),
             "exp": now + int(options.get("lives", "300")),
             "nbf": now,
             "iat": now,
@@ -896,7 +910,7 @@ class _Story:
         if "nginx" in words:
             self._front_page(draft)
         elif draft.about == "storage":
-            self._storage_answer(draft, words)
+            self._storage_answer(draft, words, options)
         elif draft.about == "token":
             self._token_answer(draft, options)
         elif draft.about == "elsewhere" and 300 <= draft.status < 400:
@@ -918,12 +932,12 @@ class _Story:
         draft.received += [("Server", "nginx/1.25.3"), ("Content-Type", "text/html")]
         draft.received_body = Body.of(page.encode())
 
-    def _storage_answer(self, draft: _Draft, words: list[str]) -> None:
+    def _storage_answer(self, draft: _Draft, words: list[str], options: Mapping[str, str]) -> None:
         assert draft.status is not None
         assert draft.digest is not None
         draft.received += _STORAGE_HEADERS[draft.storage]
         if draft.status < 300:
-            self._send_blob(draft, draft.digest)
+            self._send_blob(draft, draft.digest, options)
         elif draft.status >= 400:
             codes = {403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
             named = next((word for word in words[1:] if _CAMEL.fullmatch(word)), None)
@@ -953,7 +967,7 @@ class _Story:
         elif draft.about == "session" and draft.session:
             self._upload_went_on(draft, draft.session)
         elif draft.about == "blob" and draft.digest:
-            self._send_blob(draft, draft.digest, options.get("range"))
+            self._send_blob(draft, draft.digest, options)
         elif draft.about == "manifest" and draft.image:
             self._send_manifest(draft, draft.image)
         elif draft.method == "GET":
@@ -1035,8 +1049,8 @@ class _Story:
             ("Docker-Content-Digest", draft.digest or ""),
         ]
 
-    def _send_blob(self, draft: _Draft, digest: str, part: str | None = None) -> None:
-        size = self._blob_size(digest)
+    def _send_blob(self, draft: _Draft, digest: str, options: Mapping[str, str]) -> None:
+        size, part = self._blob_size(digest), options.get("range")
         whole = draft.status == 200
         if not whole and part:
             first, _, last = part.partition("-")
@@ -1050,6 +1064,8 @@ class _Story:
         if draft.about == "blob":
             draft.received.append(("Docker-Content-Digest", digest))
         draft.received_body = Body(None, size, digest if whole else None)
+        if "body" in options and draft.method == "GET":
+            draft.received_body = self._content(options["body"])
 
     def _send_manifest(self, draft: _Draft, image: _Image) -> None:
         draft.received.append(("Docker-Content-Digest", image.digest))
@@ -1106,7 +1122,7 @@ class _Story:
             port=draft.url.port,
             target=draft.target or draft.url.authority,
             headers=Headers(draft.sent),
-            body=body,
+            body=_hashed(body),
             started=draft.started,
             ended=None if cut else sent_at,
         )
@@ -1119,7 +1135,7 @@ class _Story:
                 status=draft.status,
                 reason=_reason(draft.status),
                 headers=Headers(draft.received),
-                body=came,
+                body=_hashed(came),
                 started=draft.started + 0.8 * draft.seconds,
                 ended=None if draft.error is not None else ends,
             )
@@ -1201,8 +1217,16 @@ def _default_code(draft: _Draft) -> str:
     return _CODES.get(draft.status or 0, "UNKNOWN")
 
 
-def _cut_down(actions: set[str], allowed: str | None) -> set[str]:
-    return actions if allowed is None else actions & set(allowed.split(","))
+def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Actions and the repository that they are on: ``push,pull team/app pull base/app``."""
+    if len(words) % 2:
+        raise NotationError("expected pairs: push,pull team/app pull base/app")
+    return list(zip(words[::2], words[1::2], strict=True))
+
+
+def _cut_down(actions: str, allowed: str | None) -> set[str]:
+    wanted = set(actions.split(","))
+    return wanted if allowed is None else wanted & set(allowed.split(","))
 
 
 def _state(repository: str, uuid: str, offset: int) -> str:
