@@ -19,7 +19,7 @@ from regtrace.wire.coding import decoded
 from regtrace.wire.dates import read_epoch, read_http_date, read_iso
 from regtrace.wire.decode import Role, decode
 from regtrace.wire.endpoint import parse_endpoint
-from regtrace.wire.errors import is_registry_voice, read_error
+from regtrace.wire.errors import is_registry_voice, is_web_page, read_error
 from regtrace.wire.exchange import Body, Exchange, Headers, Request, Response
 from regtrace.wire.jsontext import parse_json
 from regtrace.wire.jwt import parse_jwt
@@ -174,6 +174,7 @@ def errors(data: bytes) -> None:
     status = int(first) if first.isdecimal() and len(first) < 4 else 500
     error = read_error(status, headers, body, "GET")
     is_registry_voice(headers, error)
+    is_web_page(headers, body)
     if error is not None:
         json.dumps([item.detail for item in error.items]).encode()
         assert error.code is None or len(error.code) <= 2000

@@ -367,6 +367,26 @@ def test_a_proxy_in_the_registrys_place() -> None:
     assert spoken.answerer is None
 
 
+PAGE = b"<!doctype html><title>Sign in</title>"
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "page"),
+    [
+        ("GET /v2/", PAGE, True),
+        ("POST /v2/x/blobs/uploads/", PAGE, True),
+        ("GET /v2/x/manifests/1", PAGE, True),
+        (f"GET /v2/x/blobs/{DIGEST}", PAGE, False),  # an artifact may be one
+        ("GET /v2/", b"true", False),
+        ("GET /v2/x/manifests/1", MANIFEST, False),
+    ],
+)
+def test_a_web_page_is_no_success(line: str, body: bytes, page: bool) -> None:
+    leg = decode(exchange(line, 200, {"Content-Type": "text/html"}, body, User_Agent=DOCKER))
+    assert leg.is_page is leg.refused is page
+    assert leg.succeeded is not page
+
+
 def test_the_three_states_of_a_body() -> None:
     path = "PATCH /v2/x/blobs/uploads/u"
     streamed = Body(None, 5_000_000, DIGEST, complete=True)

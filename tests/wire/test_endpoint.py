@@ -77,7 +77,12 @@ def test_every_route(path: str, endpoint: Endpoint) -> None:
         # A tag and a session may begin with "_", a name component may not.
         ("/v2/a/manifests/_x", Endpoint(Route.MANIFEST, repository="a", tag="_x")),
         ("/v2/a/blobs/uploads/_x=", Endpoint(Route.UPLOAD, repository="a", session="_x=")),
-        ("/v2/a/_b/manifests/x", Endpoint(Route.EXTENSION, repository="a")),
+        (
+            "/v2/a/_b/manifests/x",
+            Endpoint(Route.MANIFEST, repository="a/_b", tag="x", name_valid=False),
+        ),
+        ("/v2/_a/tags/list", Endpoint(Route.TAGS, repository="_a", name_valid=False)),
+        ("/v2/a/_oci/manifests/x", Endpoint(Route.EXTENSION, repository="a")),
     ],
 )
 def test_names_made_of_the_apis_own_words(path: str, endpoint: Endpoint) -> None:

@@ -16,6 +16,7 @@ from regtrace.wire.errors import (
     ErrorBody,
     ErrorItem,
     is_registry_voice,
+    is_web_page,
     read_error,
 )
 from regtrace.wire.exchange import Headers
@@ -91,7 +92,9 @@ def test_a_detail_is_cut_to_a_size_that_can_be_shown() -> None:
     ("headers", "body", "voice"),
     [
         ({"Docker-Distribution-Api-Version": "registry/2.0"}, b"", True),
-        ({"Docker-Distribution-API-Version": "registry/2.0"}, NGINX.encode(), True),
+        ({"Docker-Distribution-API-Version": "registry/2.0"}, b"Method not allowed\n", True),
+        # nginx with the header of distribution's recipe, which it adds to its own pages too.
+        ({"Docker-Distribution-API-Version": "registry/2.0"}, NGINX.encode(), False),
         ({}, envelope("DENIED").encode(), True),
         ({}, NGINX.encode(), False),
         ({}, b'{"details":"incorrect username or password"}', False),
@@ -102,6 +105,25 @@ def test_a_detail_is_cut_to_a_size_that_can_be_shown() -> None:
 def test_the_registrys_voice(headers: dict[str, str], body: bytes | None, voice: bool) -> None:
     fields = Headers(headers.items())
     assert is_registry_voice(fields, read_error(403, fields, body, "GET")) is voice
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "page"),
+    [
+        ({"Content-Type": "text/html"}, NGINX.encode(), True),
+        ({}, b"\xef\xbb\xbf\n<!DOCTYPE html>\n<head>", True),
+        ({"Content-Encoding": "gzip"}, gzip.compress(NGINX.encode()), True),
+        ({"Content-Type": "text/html; charset=utf-8"}, b"true", False),  # Quay's ping
+        ({"Content-Type": "text/html"}, b"", False),
+        ({"Content-Type": "text/html"}, None, False),
+        ({}, b'{"note":"<html>"}', False),
+        ({}, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", False),
+    ],
+)
+def test_a_web_page_is_known_by_its_bytes(
+    headers: dict[str, str], body: bytes | None, page: bool
+) -> None:
+    assert is_web_page(Headers(headers.items()), body) is page
 
 
 # --- other JSON --------------------------------------------------------------------------------

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regtrace.wire.layout import bucket_and_key, digest_in_path, is_storage_layout
+from regtrace.wire.layout import (
+    bucket_and_key,
+    digest_in_path,
+    is_region,
+    is_storage_layout,
+    region_of_host,
+)
 from regtrace.wire.url import Url, parse_url
 
 HEX = "c1b0e21e84e3936fbbbed6040a3d61df01018339c6b6b1dc2e670259da38fee7"
@@ -123,3 +129,22 @@ def test_a_long_path_costs_no_time(unit: str) -> None:
     path = unit * 100_000
     assert digest_in_path(path) is None
     assert not is_storage_layout(path)
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("bucket.s3.eu-central-1.amazonaws.com", "eu-central-1"),
+        ("s3.us-west-2.amazonaws.com", "us-west-2"),
+        ("bucket.s3-us-west-2.amazonaws.com", "us-west-2"),
+        ("bucket.s3.dualstack.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("bucket.s3-fips.us-east-1.amazonaws.com", "us-east-1"),
+        ("bucket.s3.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("bucket.s3.amazonaws.com", None),
+        ("bucket.s3-accelerate.amazonaws.com", None),
+        ("bucket.s3.eu-central-1.amazonaws.com.example.com", None),
+    ],
+)
+def test_the_region_in_a_host(host: str, region: str | None) -> None:
+    assert region_of_host(host) == region
+    assert region is None or is_region(region)

@@ -13,6 +13,7 @@ from regtrace.wire.exchange import Headers
 from regtrace.wire.upload import (
     ByteRange,
     UploadState,
+    is_dockers_range,
     read_range,
     read_state,
     session_id,
@@ -115,6 +116,14 @@ def test_every_dialect_of_a_range(text: str, expected: ByteRange, size: int) -> 
 )
 def test_what_is_no_range(text: str | None) -> None:
     assert read_range(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "goes_on"),
+    [("0-1023", True), ("0-0", True), ("bytes=0-1023", False), ("", False), (None, False)],
+)
+def test_docker_reads_a_range_in_one_form_only(text: str | None, goes_on: bool) -> None:
+    assert is_dockers_range(text) is goes_on
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from regtrace.wire.scope import Scope, parse_scopes
@@ -67,7 +68,8 @@ def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
     return tuple(islice(found, MAX_CHALLENGES))
 
 
-def _parse_value(text: str) -> list[Challenge]:
+@lru_cache(maxsize=256)  # a registry asks for the same again and again
+def _parse_value(text: str) -> tuple[Challenge, ...]:
     """A word before ``=`` is a parameter of the challenge at hand, any other word begins one."""
     read: list[tuple[str, list[tuple[str, str]]]] = []
     at = 0
@@ -87,7 +89,7 @@ def _parse_value(text: str) -> list[Challenge]:
         secret = _TOKEN68.match(text, at)
         if secret and secret[1].lower() not in _KEYS:
             at = secret.end()
-    return [_challenge(scheme, tuple(params)) for scheme, params in read]
+    return tuple(_challenge(scheme, tuple(params)) for scheme, params in read)
 
 
 def _end(match: re.Match[str] | None, otherwise: int) -> int:

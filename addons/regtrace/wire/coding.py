@@ -20,18 +20,29 @@ def decoded(headers: Headers, body: bytes, most: int = MOST_DECODED) -> bytes:
     Go's HTTP client asks for gzip by itself (net/http transport.go), so token replies and manifests
     may come packed.
     """
-    coding = (headers.get("Content-Encoding") or "").strip().lower()
-    windows = {
-        "gzip": zlib.MAX_WBITS | 16,
-        "x-gzip": zlib.MAX_WBITS | 16,
-        "deflate": zlib.MAX_WBITS,
-    }
-    if coding not in windows:
+    windows = _WINDOWS.get(_coding(headers))
+    if windows is None:
         return body
     try:
-        return zlib.decompressobj(windows[coding]).decompress(body, most)
+        return zlib.decompressobj(windows).decompress(body, most)
     except zlib.error:
         return body
+
+
+def is_readable(headers: Headers) -> bool:
+    """Whether the body is not packed, or in a way that can be undone."""
+    return _coding(headers) in {"", "identity", *_WINDOWS}
+
+
+def _coding(headers: Headers) -> str:
+    return (headers.get("Content-Encoding") or "").strip().lower()
+
+
+_WINDOWS = {
+    "gzip": zlib.MAX_WBITS | 16,
+    "x-gzip": zlib.MAX_WBITS | 16,
+    "deflate": zlib.MAX_WBITS,
+}
 
 
 def from_base64(text: str) -> bytes:

@@ -8,6 +8,7 @@ grammar. What fits nowhere stays ``other``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 
 from regtrace.wire.answerer import answered_by
@@ -15,8 +16,9 @@ from regtrace.wire.challenge import Challenge, parse_challenges
 from regtrace.wire.client import Client, Family, read_client
 from regtrace.wire.coding import decoded
 from regtrace.wire.endpoint import Endpoint, Route, is_digest, parse_endpoint
-from regtrace.wire.errors import ErrorBody, is_registry_voice, read_error
-from regtrace.wire.exchange import Body, Exchange, Headers, Request
+from regtrace.wire.errors import ErrorBody, is_registry_voice, is_web_page, read_error
+from regtrace.wire.exchange import Body, Exchange, Headers, Request, Response
+from regtrace.wire.integrity import is_received_intact
 from regtrace.wire.layout import digest_in_path, is_storage_layout
 from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind, Leg
 from regtrace.wire.manifest import Manifest, digest_of, read_manifest
@@ -64,7 +66,9 @@ def decode(exchange: Exchange, role: Role | None = None) -> Leg:
         endpoint = None
     location = _location(exchange, url, kind)
     manifest = _manifest(exchange, kind)
+    digest = _digest(exchange, url, kind, endpoint, manifest)
     voice = is_registry_voice(headers, error)
+    page = kind in _NEVER_A_PAGE and _is_page(response)
     return Leg(
         exchange=exchange,
         kind=kind,
@@ -85,20 +89,31 @@ def decode(exchange: Exchange, role: Role | None = None) -> Leg:
         location=location,
         presigned=read_presigned(url) if kind in {Kind.STORAGE, Kind.OTHER} else None,
         vendor=read_vendor(url, headers) if kind is Kind.STORAGE else None,
-        digest=_digest(exchange, url, kind, endpoint, manifest),
+        digest=digest,
         session=_session(url, headers, kind, location),
         state=read_state(url.param("_state") or (location and location.param("_state")) or ""),
         manifest=manifest,
         error=error,
         answerer=answered_by(headers, response.body.kept)
-        if response and response.status >= 300 and not voice
+        if response and (page or (response.status >= 300 and not voice))
         else None,
+        is_page=page,
+        intact=_intact(exchange, kind, endpoint.digest if endpoint else None, manifest),
     )
+
+
+def sent_on(leg: Leg, digest: str | None) -> Leg:
+    """A storage's answer to a client that asked the registry for this digest."""
+    if leg.kind is not Kind.STORAGE or digest is None:
+        return leg
+    return replace(leg, digest=digest, intact=_intact(leg.exchange, leg.kind, digest, None))
 
 
 def url_of(request: Request) -> Url:
     host = f"[{request.host}]" if ":" in request.host else request.host
-    text = f"{request.scheme}://{host}:{request.port}"
+    # Without a default port, as a Location has it: what was announced is read once.
+    usual = (request.scheme, request.port) in {("https", 443), ("http", 80)}
+    text = f"{request.scheme}://{host}" + ("" if usual else f":{request.port}")
     if request.method == "CONNECT":
         return parse_url(text) or Url(request.scheme, request.host, request.port, "/")
     return parse_url(text + request.target) or Url(
@@ -176,6 +191,18 @@ def _is_registry(
     return bool(challenges) or is_registry_voice(headers, error)
 
 
+#: Answered in JSON, or with nothing, by every registry.
+_NEVER_A_PAGE = (
+    MANIFEST_KINDS | (BLOB_KINDS - {Kind.BLOB_GET}) | {Kind.PING, Kind.TAGS, Kind.CATALOG}
+)
+
+
+def _is_page(response: Response | None) -> bool:
+    if response is None or not 200 <= response.status < 300:
+        return False
+    return is_web_page(response.headers, response.body.kept)
+
+
 def _text(headers: Headers, body: Body) -> bytes | None:
     """A kept body without its Content-Encoding, as the client that asked for it sees it."""
     return None if body.kept is None else decoded(headers, body.kept)
@@ -235,6 +262,19 @@ def _manifest_digest(exchange: Exchange, kind: Kind, manifest: Manifest | None) 
     if said is None and countable and (body := _text(response.headers, response.body)):
         return digest_of(body)
     return said
+
+
+def _intact(
+    exchange: Exchange, kind: Kind, named: str | None, manifest: Manifest | None
+) -> bool | None:
+    """Of a schema 1 manifest it can't be told: its digest leaves its signature out."""
+    signed = manifest is not None and manifest.kind == "schema1"
+    if kind not in _BRINGS_BYTES or named is None or exchange.response is None or signed:
+        return None
+    return is_received_intact(named, exchange.request, exchange.response)
+
+
+_BRINGS_BYTES = frozenset({Kind.BLOB_GET, Kind.MANIFEST_GET, Kind.STORAGE})
 
 
 def _valid(text: str | None) -> str | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import unquote
 
 #: Characters of a path that are looked at. A name has 255 at most, a digest 135 and an upload id
@@ -35,6 +36,9 @@ _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _DIGEST = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
 _LOWER_HEX = re.compile(r"[a-f0-9]+")
 _HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128}
+
+#: distribution-spec extensions/README.md, and zot's own.
+_RESERVED = frozenset({"_catalog", "_chainguard", "_docker", "_oci", "_zot"})
 
 _V1_ROUTES = frozenset({"_ping", "search", "repositories", "images"})
 
@@ -100,6 +104,7 @@ def is_digest(text: str) -> bool:
     return length is None or (len(encoded) == length and _LOWER_HEX.fullmatch(encoded) is not None)
 
 
+@lru_cache(maxsize=256)  # several readers ask for the same path
 def parse_endpoint(path: str) -> Endpoint | None:
     """The endpoint of a request path (percent-encoded, without the query), or None.
 
@@ -150,13 +155,19 @@ def _read_tail(prefix: str, tail: list[str]) -> Endpoint | None:
         return Endpoint(Route.BASE, prefix)
     if tail == ["_catalog"]:
         return Endpoint(Route.CATALOG, prefix)
-    if tail[0].startswith("_"):
-        return Endpoint(Route.EXTENSION, prefix)
     route, length = _match(tail)
     # No name component starts with "_", so such a word inside what would be the name begins an
-    # extension. Behind the name it may be a tag or a session.
-    marks = (at for at, segment in enumerate(tail[:length]) if segment.startswith("_"))
-    if (mark := next(marks, len(tail))) < len(tail) - 1:
+    # extension, or is a mistake of who asks for a known route. Behind the name it may be a tag or a
+    # session.
+    marks = (
+        at
+        for at, segment in enumerate(tail[:length])
+        if segment in _RESERVED or (route is None and segment.startswith("_"))
+    )
+    mark = next(marks, len(tail))
+    if mark == 0:
+        return Endpoint(Route.EXTENSION, prefix)
+    if mark < len(tail) - 1:
         return _named(Route.EXTENSION, prefix, tail[:mark])
     return _named(route, prefix, tail[:length], tail[-1]) if route else None
 

@@ -161,11 +161,21 @@ def read_error(status: int, headers: Headers, body: bytes | None, method: str) -
 def is_registry_voice(headers: Headers, error: ErrorBody | None) -> bool:
     """Whether the registry itself spoke: its version header, or the OCI error envelope.
 
-    Neither is proof: some products send no such header, and nginx recipes add it by hand
-    (distribution docs/recipes/nginx.md).
+    Neither is proof: some products send no such header, and nginx recipes add it by hand, to
+    nginx's own error pages too (distribution docs/recipes/nginx.md). No registry speaks in HTML.
     """
-    spoken = error is not None and error.dialect == "oci"
-    return spoken or "Docker-Distribution-Api-Version" in headers
+    dialect = error.dialect if error else None
+    signed = "Docker-Distribution-Api-Version" in headers
+    return dialect == "oci" or (signed and dialect != "html")
+
+
+def is_web_page(headers: Headers, body: bytes | None) -> bool:
+    """Whether these bytes are an HTML document, whatever the headers call them: Flask and Django
+    say ``text/html`` of every short answer of the registries built on them."""
+    if not body:
+        return False
+    text = decoded(headers, body, _LONGEST_TEXT).decode("utf-8-sig", "replace").lstrip()
+    return text[:1] == "<" and _HTML.search(text) is not None
 
 
 def _read_body(headers: Headers, body: bytes | None) -> ErrorBody:

@@ -11,31 +11,37 @@ A body has three states that must never be confused:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 
 class Headers:
     """Header fields in the order they came; names compare without case (RFC 9110 5.1)."""
 
-    __slots__ = ("_values", "fields")
+    __slots__ = ("_places", "fields")
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self.fields: tuple[tuple[str, str], ...] = tuple(fields)
-        self._values: dict[str, list[str]] = {}
-        for name, value in self.fields:
-            self._values.setdefault(name.lower(), []).append(value)
+        self._places = _places(tuple([name for name, _ in self.fields]))
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of this name, in order; a name may come several times."""
-        return tuple(self._values.get(name.lower(), ()))
+        return tuple([self.fields[place][1] for place in self._places.get(name.lower(), ())])
 
     def get(self, name: str) -> str | None:
         """The first value of this name, or None."""
-        return next(iter(self._values.get(name.lower(), ())), None)
+        places = self._places.get(name.lower())
+        return self.fields[places[0]][1] if places else None
+
+    def only(self, names: Set[str]) -> Headers:
+        """The fields of these names, which are in lower case."""
+        if names.isdisjoint(self._places):
+            return _NONE
+        return Headers(field for field in self.fields if field[0].lower() in names)
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._values
+        return name.lower() in self._places
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.fields)
@@ -50,14 +56,31 @@ class Headers:
         return f"Headers({list(self.fields)!r})"
 
 
+@lru_cache(maxsize=256)  # a program sends the same fields with every message
+def _places(names: tuple[str, ...]) -> dict[str, list[int]]:
+    """Name in lower case → where it stands."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name.lower(), []).append(place)
+    return places
+
+
+_NONE = Headers()
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What is known of a message body. ``digest`` is ``sha256:hex`` of the bytes that passed."""
+    """What is known of a message body. ``digest`` is ``algorithm:hex`` of the bytes that passed, by
+    the algorithm of the digest that was asked for, if it is sha512, or else by sha256."""
 
     kept: bytes | None = b""
     size: int | None = 0
     digest: str | None = None
     complete: bool = True
+
+    def emptied(self) -> Body:
+        """What is known of it without its bytes."""
+        return _emptied(self.size, self.complete)
 
     @classmethod
     def of(cls, content: bytes) -> Body:
@@ -67,6 +90,11 @@ class Body:
     def unrecorded(cls) -> Body:
         """A body that may have existed; nothing of it is known."""
         return cls(None, None, None, complete=False)
+
+
+@lru_cache(maxsize=256)  # most bodies are empty: one stands for all
+def _emptied(size: int | None, complete: bool) -> Body:
+    return Body(None, size, None, complete)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +125,24 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerCertificate:
+    """What the server's own certificate says of itself, accepted or not."""
+
+    subject: str
+    """Distinguished name (RFC 4514), such as ``CN=registry.test,O=Example``."""
+    issuer: str
+    names: tuple[str, ...]
+    """Host names and addresses that it is for (subjectAltName)."""
+    not_before: float
+    not_after: float
+    """Validity, epoch seconds UTC."""
+    self_signed: bool
+    """It names itself as its issuer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """The client's side of the exchange, as far as the proxy saw it."""
+    """Both sides of the exchange, as far as the proxy saw them."""
 
     id: str = ""
     """Equal for exchanges on one TCP connection of the client; empty when unknown (HAR)."""
@@ -106,6 +150,8 @@ class Connection:
     server_host: str | None = None
     """Address that the proxy connected to, None when it never did."""
     server_port: int | None = None
+    certificate: ServerCertificate | None = None
+    """What the server showed, also when it was refused; None without TLS, and in a HAR."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +169,27 @@ class Exchange:
     ``server-tls`` (the server's certificate or handshake) or ``client-tls`` (the client does not
     accept the proxy's certificate)."""
     connection: Connection = field(default_factory=Connection)
+
+    def pared(self, names: Set[str]) -> Exchange:
+        """The same without bodies, and of the header fields only those (in lower case); the target
+        stays where no success came."""
+        request, response = self.request, self.response
+        went_well = self.error is None and response is not None and response.status < 400
+        return replace(
+            self,
+            request=replace(
+                request,
+                target="" if went_well else request.target,
+                headers=request.headers.only(names),
+                body=request.body.emptied(),
+            ),
+            response=response
+            and replace(
+                response,
+                headers=response.headers.only(names),
+                body=response.body.emptied(),
+            ),
+        )
 
     @property
     def started(self) -> float:

@@ -25,17 +25,13 @@ def parse_json(body: bytes | None, limit: int) -> Any:
         return None
     text = body.decode("utf-8-sig", "replace")
     try:
-        value = _loads(text)
+        value = _READER.decode(text)
         if "\\ud" in text or "\\uD" in text:
             clean = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-            value = _loads(clean.decode())
+            value = _READER.decode(clean.decode())
     except (ValueError, RecursionError):
         return None
     return value
-
-
-def _loads(text: str) -> Any:
-    return json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=lambda _: None)
 
 
 def _integer(digits: str) -> int | None:
@@ -45,3 +41,6 @@ def _integer(digits: str) -> int | None:
 
 def _finite(digits: str) -> float | None:
     return number if isfinite(number := float(digits)) else None
+
+
+_READER = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=lambda _: None)

@@ -74,3 +74,21 @@ def bucket_and_key(url: Url) -> tuple[str | None, str | None]:
         return virtual["bucket"], path or None
     bucket, _, key = path.partition("/")
     return bucket or None, key or None
+
+
+_COMPASS = r"(?:central|(?:north|south)?(?:east|west)|north|south)"
+_REGION_NAME = rf"(?:us|eu|ap|ca|sa|me|af|cn|il|mx)(?:-gov|-iso[a-z]?)?-{_COMPASS}-[0-9]"
+_REGION = re.compile(
+    rf"(?:^|\.)s3(?:\.dualstack|-fips)?[.-](?P<region>{_REGION_NAME})\.amazonaws\.com(?:\.cn)?\Z"
+)
+
+
+def is_region(text: str) -> bool:
+    """Whether this has the form of a region of Amazon's: ``eu-central-1``, ``us-gov-west-1``."""
+    return re.fullmatch(_REGION_NAME, text) is not None
+
+
+def region_of_host(host: str) -> str | None:
+    """The region that an S3 endpoint of Amazon's own names; None when it names none."""
+    match = _REGION.search(host)
+    return match["region"] if match else None

@@ -11,7 +11,8 @@ from enum import Enum
 
 from regtrace.wire.answerer import Answerer
 from regtrace.wire.challenge import Challenge
-from regtrace.wire.client import Client
+from regtrace.wire.client import Client, Family
+from regtrace.wire.coding import is_readable
 from regtrace.wire.endpoint import Endpoint
 from regtrace.wire.errors import ErrorBody
 from regtrace.wire.exchange import Exchange
@@ -64,6 +65,8 @@ MANIFEST_KINDS = frozenset(
     {Kind.MANIFEST_HEAD, Kind.MANIFEST_GET, Kind.MANIFEST_PUT, Kind.MANIFEST_DELETE}
 )
 
+_NEED_LENGTH = frozenset({Family.DOCKER, Family.CONTAINERS_IMAGE})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
@@ -93,6 +96,11 @@ class Leg:
     error: ErrorBody | None = None
     answerer: Answerer | None = None
     """Who answered, when it was not the registry's own voice."""
+    is_page: bool = False
+    """A 2xx with a web page where a registry answers in JSON, or with nothing: a portal's, or a
+    filter's. (A blob may be one.)"""
+    intact: bool | None = None
+    """Whether the bytes that came are those that were asked for by digest; None: not known."""
 
     @property
     def id(self) -> str:
@@ -139,16 +147,55 @@ class Leg:
 
     @property
     def succeeded(self) -> bool:
-        return not self.broken and self.status is not None and 200 <= self.status < 300
+        positive = self.status is not None and 200 <= self.status < 300
+        return positive and not (self.broken or self.is_useless)
+
+    @property
+    def is_useless(self) -> bool:
+        """A 2xx that clients take for a refusal: a web page, no token, other bytes than were asked
+        for, or a blob without its length."""
+        wrong = self.is_page or self.intact is False
+        return wrong or self.brought_no_token or self.lacks_length
+
+    @property
+    def brought_no_token(self) -> bool:
+        """A token server's 2xx in whose body, all of it known, there is no token: the page of
+        something else, or JSON without one. Docker's clients take it for a refusal."""
+        response, asked = self.exchange.response, self.token_request
+        if asked is None or response is None or not 200 <= response.status < 300:
+            return False
+        reply = self.token_reply
+        if response.body.kept is None or (reply and (reply.token or reply.refresh)):
+            return False
+        # CAS and other logins have a service= too; they are asked by browsers.
+        known = self.client is not None and self.client.family is not Family.UNKNOWN
+        return is_readable(response.headers) and bool(known or asked.scopes)
+
+    @property
+    def lacks_length(self) -> bool:
+        """A blob's HEAD without a Content-Length, asked by a client that gives up on it (docker
+        client/repository.go blobStatter.Stat, containers/image docker_client.go)."""
+        asks = self.method == "HEAD" and self.kind in {Kind.BLOB_HEAD, Kind.STORAGE}
+        response, client = self.exchange.response, self.client
+        if not asks or response is None or client is None or response.status != 200:
+            return False
+        return client.family in _NEED_LENGTH and "Content-Length" not in response.headers
 
     @property
     def redirects(self) -> bool:
         return self.status in {301, 302, 303, 307, 308} and self.location is not None
 
     @property
+    def leads_nowhere(self) -> bool:
+        """A redirect that names no target, as S3's from a wrong endpoint."""
+        status = self.status
+        return status is not None and 300 <= status < 400 and status != 304 and not self.redirects
+
+    @property
     def refused(self) -> bool:
-        """Answered with a client or server error, or not answered at all."""
-        return self.broken or (self.status is not None and self.status >= 400)
+        """Answered with a client or server error, or with a 2xx that is useless, or not at all."""
+        negative = self.status is not None and self.status >= 400
+        return negative or self.broken or self.is_useless
 
     @property
     def left_by_client(self) -> bool:

@@ -40,8 +40,9 @@ What is asked:
 ``GET u1``, ``DELETE u1``              asks how far it is, cancels it
 ``PUT manifest 1 [cfg L1 L2]``         by tag; also HEAD, GET, DELETE. ``@M1`` is by digest
 ``GET referrers M1``, ``GET tags``     under ``/v2/<repository>/``
-``HEAD s3 L1``                         what a redirect to this storage named: also ``gcs``,
-                                       ``azure``, ``cloudfront``, or one that was declared
+``HEAD s3 L1``                         what a redirect to this storage named: also ``minio``,
+                                       ``ceph``, ``r2``, ``gcs``, ``azure``, ``cloudfront``,
+                                       ``oss``, ``swift``, or one that was declared
 ``token push,pull team/app``           any number of such pairs; none is a login. ``anonymous``,
                                        ``POST`` (the OAuth form), ``grant=pull`` or ``grant=none``
                                        (less than asked), ``access="pull other/app"`` (something
@@ -58,7 +59,7 @@ What is answered:
 ``401 insufficient_scope``             the challenge's error; ``401 none``: without a challenge
 ``202 u7``                             the name of the session that it opens
 ``307 s3``, ``307 https://…``          a redirect
-``403 AccessDenied``                   of a storage: its error code
+``403 AccessDenied "no such key"``     of a storage: its error code and message
 ``502 nginx``                          a page of nginx, in place of the registry
 ``! server closed connection``         the transport broke, before an answer or (``200 ! …``) in it
 ``! server-tls: certificate expired``  of CONNECT: ``server-connect`` (when not said),
@@ -67,9 +68,10 @@ What is answered:
 =====================================  =========================================================
 
 On any leg: ``in=other/app`` (repository), ``took=30s``, ``sent=1MB`` (of the request's body, when
-it was cut), ``c=2`` (a connection by name; ``c=?`` not recorded), ``server=10.1.1.1`` (who was
-connected), ``clock=+120s`` (the server's clock is wrong), ``no-auth`` (without credentials; a ping
-carries some with ``auth`` only: ``GET /v2/ auth``, the second half of a login).
+it was cut; ``sent=all`` when only the answer was), ``c=2`` (a connection by name; ``c=?`` not
+recorded), ``server=10.1.1.1`` (who was connected), ``clock=+120s`` (the server's clock is wrong),
+``no-auth`` (without credentials; a ping carries some with ``auth`` only: ``GET /v2/ auth``, the
+second half of a login).
 
 Indented lines below a leg change it, ``>`` what was sent, ``<`` what came back::
 
@@ -98,8 +100,8 @@ They hold from their line on.
 ``registry https://registry.test:5050``  ``basic`` (no tokens) or ``open`` (no login at all)
 ``realm https://auth.test/token``        ``service=NAME``
 ``repository team/app``                  where legs go that name none
-``storage minio https://s3.test/bucket`` where ``307 minio`` leads; signed like ``s3``, or as
-                                         ``signed=gcs`` says
+``storage own https://s3.test/bucket``   where ``307 own`` leads; signs and answers like ``s3``,
+                                         or as ``signed=gcs`` says; ``s3-v2`` signs as of old
 ``blob L1 5MB``                          its size; 1 MB when not declared, ``cfg…`` 1 kB
 ``image M1 = cfg L1 L2``                 a manifest by name; ``docker`` instead of OCI types,
                                          ``subject=M0``. The first blob is the config
@@ -121,6 +123,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
+from xml.sax.saxutils import escape
 
 from regtrace.wire.client import Client, Family, read_client
 from regtrace.wire.exchange import Body, Connection, Exchange, Headers, Request, Response
@@ -334,10 +337,19 @@ class _Storage:
 
 _STORAGES = {
     "s3": _Storage("https://registry-bucket.s3.eu-central-1.amazonaws.com", "s3"),
+    "s3-v2": _Storage("https://registry-bucket.s3.amazonaws.com", "s3-v2"),
+    "minio": _Storage("https://minio.example.com:9000/registry", "minio"),
+    "ceph": _Storage("https://rgw.example.com/registry", "ceph"),
+    "r2": _Storage("https://0123456789abcdef.r2.cloudflarestorage.com/registry", "r2"),
     "gcs": _Storage("https://storage.googleapis.com/registry-bucket", "gcs"),
     "azure": _Storage("https://registry.blob.core.windows.net/container", "azure"),
     "cloudfront": _Storage("https://d111111abcdef8.cloudfront.net", "cloudfront"),
+    "oss": _Storage("https://registry.oss-eu-central-1.aliyuncs.com", "oss"),
+    "swift": _Storage("https://swift.example.com/v1/AUTH_registry/container", "swift"),
 }
+
+#: Storages that sign as S3 does.
+_LIKE_S3 = frozenset({"s3", "minio", "ceph", "r2"})
 
 
 def _signed_url(storage: _Storage, digest: str, method: str, now: float, count: int) -> str:
@@ -376,8 +388,20 @@ def _signed_url(storage: _Storage, digest: str, method: str, now: float, count: 
             "Signature": signature,
             "Key-Pair-Id": "K2JCJMDEHXQW5F",
         },
+        "s3-v2": {
+            "AWSAccessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "Expires": str(int(now + 1200)),
+            "Signature": signature,
+        },
+        "oss": {
+            "OSSAccessKeyId": "LTAI5EXAMPLEEXAMPLE",
+            "Expires": str(int(now + 1200)),
+            "Signature": signature,
+        },
+        "swift": {"temp_url_sig": signature, "temp_url_expires": str(int(now + 1200))},
     }
-    return f"{storage.base}{path}?{urlencode(queries[storage.signed])}"
+    kind = "s3" if storage.signed in _LIKE_S3 else storage.signed
+    return f"{storage.base}{path}?{urlencode(queries[kind])}"
 
 
 @dataclass(slots=True)
@@ -806,15 +830,15 @@ class _Story:
             draft.target += f"?{urlencode(named + query)}"
         if "POST" not in words and "anonymous" not in words:
             draft.sent.append(("Authorization", _BASIC))
-        draft.granted = self._granted(scopes, "opaque" in words, options)
+        if "opaque" in words:
+            draft.granted = "opaque" + _sha("token", str(len(self.exchanges)))[:32]
+        else:
+            user = "" if "anonymous" in words else "alice"
+            draft.granted = self._granted(scopes, user, options)
         return draft
 
-    def _granted(
-        self, scopes: list[tuple[str, str]], opaque: bool, options: Mapping[str, str]
-    ) -> str:
+    def _granted(self, scopes: list[tuple[str, str]], user: str, options: Mapping[str, str]) -> str:
         serial = str(len(self.exchanges))
-        if opaque:
-            return "opaque" + _sha("token", serial)[:32]
         allowed = options.get("grant")
         if "access" in options:
             scopes = _pairs(_words(options["access"]))
@@ -825,7 +849,7 @@ class _Story:
         now = int(self._clock + _seconds(options.get("clock", "0s")))
         claims = {
             "iss": options.get("iss", "token-server"),
-            "sub": "alice",
+            "sub": user,
             "aud": options.get("aud", self._service),
             "exp": now + int(options.get("lives", "300")),
             "nbf": now,
@@ -914,7 +938,7 @@ class _Story:
         elif draft.about == "token":
             self._token_answer(draft, options)
         elif draft.about == "elsewhere" and 300 <= draft.status < 400:
-            self._redirect(draft, words)
+            self._redirect(draft, words, options)
         elif draft.about != "elsewhere":
             draft.received.append(("Docker-Distribution-API-Version", "registry/2.0"))
             self._registry_answer(draft, words, options)
@@ -938,13 +962,25 @@ class _Story:
         draft.received += _STORAGE_HEADERS[draft.storage]
         if draft.status < 300:
             self._send_blob(draft, draft.digest, options)
-        elif draft.status >= 400:
-            codes = {403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
-            named = next((word for word in words[1:] if _CAMEL.fullmatch(word)), None)
-            code = named or codes.get(draft.status, "InternalError")
-            xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>'
-            draft.received.append(("Content-Type", "application/xml"))
-            draft.received_body = Body.of(xml.encode())
+        elif draft.status < 400 and words[1:2] and words[1].startswith("http"):
+            self._redirect(draft, words, options)
+        else:
+            self._storage_error(draft, words)
+
+    def _storage_error(self, draft: _Draft, words: list[str]) -> None:
+        codes = _AZURE_CODES if draft.storage == "azure" else _STORAGE_CODES
+        named = next((word for word in words[1:] if _CAMEL.fullmatch(word)), None)
+        code = named or codes.get(draft.status or 0, "InternalError")
+        message = next((word for word in words[1:] if word != named), None)
+        told = f"<Message>{escape(message)}</Message>" if message else ""
+        xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code>{told}</Error>'
+        draft.received.append(("Content-Type", "application/xml"))
+        # Azure says its code in a header, too; MinIO only where there is no body.
+        if draft.storage == "azure":
+            draft.received.append(("x-ms-error-code", code))
+        elif draft.storage == "minio" and draft.method == "HEAD":
+            draft.received.append(("x-minio-error-code", code))
+        draft.received_body = Body.of(xml.encode())
 
     def _token_answer(self, draft: _Draft, options: Mapping[str, str]) -> None:
         assert draft.status is not None
@@ -961,7 +997,7 @@ class _Story:
         if draft.status >= 400:
             self._registry_error(draft, words)
         elif draft.status >= 300:
-            self._redirect(draft, words)
+            self._redirect(draft, words, options)
         elif draft.about == "uploads":
             self._upload_started(draft, words)
         elif draft.about == "session" and draft.session:
@@ -992,8 +1028,8 @@ class _Story:
             return f'Basic realm="{self._service}"'
         challenge = f'Bearer realm="{self._realm}",service="{self._service}"'
         if draft.repository:
-            writes = draft.method in {"POST", "PATCH", "PUT"}
-            actions = "pull,push" if writes else "pull"
+            writes = "pull,push" if draft.method in {"POST", "PATCH", "PUT"} else "pull"
+            actions = "delete" if draft.method == "DELETE" else writes
             challenge += f',scope="repository:{draft.repository}:{actions}"'
         carried = any(value.startswith("Bearer") for _, value in draft.sent)
         named = next((word for word in words[1:] if "_" in word and word.islower()), None)
@@ -1001,7 +1037,7 @@ class _Story:
             challenge += f',error="{named or "invalid_token"}"'
         return challenge
 
-    def _redirect(self, draft: _Draft, words: list[str]) -> None:
+    def _redirect(self, draft: _Draft, words: list[str], options: Mapping[str, str]) -> None:
         to = words[1] if len(words) > 1 else "s3"
         if not to.startswith(("http", "/")):
             if to not in self._storages or draft.digest is None:
@@ -1009,7 +1045,8 @@ class _Story:
                     f"no storage is called {to}; known: {', '.join(self._storages)}, or a URL"
                 )
             count = len(self.exchanges)
-            to = _signed_url(self._storages[to], draft.digest, draft.method, draft.started, count)
+            now = draft.started + _seconds(options.get("clock", "0s"))
+            to = _signed_url(self._storages[to], draft.digest, draft.method, now, count)
         draft.received.append(("Location", to))
 
     def _upload_started(self, draft: _Draft, words: list[str]) -> None:
@@ -1111,9 +1148,10 @@ class _Story:
     def _exchange(self, draft: _Draft, line: int, options: Mapping[str, str]) -> Exchange:
         ends = draft.started + draft.seconds
         body, sent_at = draft.sent_body, draft.started + 0.4 * draft.seconds
-        cut = "sent" in options or (draft.error and draft.status is None and body.size)
-        if cut:
-            size = _size(options["sent"]) if "sent" in options else body.size
+        sent = options.get("sent")
+        cut = sent or (draft.error and draft.status is None and body.size)
+        if cut and sent != "all":
+            size = _size(sent) if sent else body.size
             body = Body(None, size, None, complete=False)
         request = Request(
             method=draft.method,
@@ -1124,7 +1162,7 @@ class _Story:
             headers=Headers(draft.sent),
             body=_hashed(body),
             started=draft.started,
-            ended=None if cut else sent_at,
+            ended=None if cut and sent != "all" else sent_at,
         )
         response = None
         if draft.status is not None:
@@ -1186,7 +1224,15 @@ _STORAGE_HEADERS = {
         ("x-ms-request-id", "cf0b1a5e-901e-0042-3a31-2f8b4f000000"),
     ],
     "cloudfront": [("Via", "1.1 d111.cloudfront.net (CloudFront)"), ("X-Amz-Cf-Id", "k0mQ7fXw")],
+    "s3-v2": [("Server", "AmazonS3"), ("x-amz-request-id", "4442587FB7D0A2F9")],
+    "minio": [("Server", "MinIO"), ("x-amz-request-id", "17A3C0B1D2E3F405")],
+    "ceph": [("x-amz-request-id", "tx000006d4438cefecc1128-006b04aebc-102a-default")],
+    "r2": [("Server", "cloudflare"), ("CF-RAY", "8c1f2a3b4c5d6e7f-FRA")],
+    "oss": [("Server", "AliyunOSS"), ("x-oss-request-id", "5C3D9175B6FC201293AD4890")],
+    "swift": [("X-Trans-Id", "tx4a1f0b7c5d6e4f8a9b0c1-0065a5d2c0")],
 }
+_STORAGE_CODES = {403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
+_AZURE_CODES = {403: "AuthenticationFailed", 404: "BlobNotFound", 503: "ServerBusy"}
 _BASIC = "Basic " + base64.b64encode(b"alice:pw").decode()
 _LISTS = {
     "tags": b'{"name":"team/app","tags":["1"]}',

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from regtrace.wire.challenge import Challenge
@@ -158,6 +159,7 @@ def _by_headers(headers: Headers) -> Product | None:
     return None
 
 
+@lru_cache(maxsize=256)  # one push has few hosts
 def _by_host(host: str) -> Registry | None:
     for suffix, registry in _HOSTS:
         if host == suffix or host.endswith("." + suffix):

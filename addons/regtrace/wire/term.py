@@ -21,6 +21,10 @@ class TermKind(str, Enum):
     OBJECT_KEY = "object-key"
     """A path in a bucket."""
     BUCKET = "bucket"
+    SERVICE = "service"
+    """What a token is for, or who issued it: a word, a host or a URL."""
+    SCOPE = "scope"
+    """``repository:NAME:pull,push``."""
 
 
 @dataclass(frozen=True, slots=True)

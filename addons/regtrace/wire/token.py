@@ -135,7 +135,12 @@ def read_bearer(headers: Headers) -> Token | None:
 
 def read_credentials(headers: Headers) -> Credentials | None:
     """The first ``Authorization`` of a request, whatever its scheme; the secret stays out."""
-    scheme, secret = _split_authorization(headers.get("Authorization") or "")
+    return _read_authorization(headers.get("Authorization") or "")
+
+
+@lru_cache(maxsize=256)  # every leg of a push carries the same one
+def _read_authorization(value: str) -> Credentials | None:
+    scheme, secret = _split_authorization(value)
     if not secret:
         return None
     user = scheme == "basic" and from_base64(secret).partition(b":")[0] != b""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
+from functools import lru_cache
 
 from regtrace.wire.dates import read_iso
 from regtrace.wire.exchange import Headers
@@ -64,6 +65,7 @@ class ByteRange:
         return self.last - self.first + 1
 
 
+@lru_cache(maxsize=256)  # a Location comes back as the next request
 def read_state(value: str | None) -> UploadState | None:
     """The ``_state`` of distribution (registry/handlers/hmac.go), readable without its secret.
 
@@ -103,6 +105,13 @@ def read_range(value: str | None) -> ByteRange | None:
         return None
     first, last = int(match[1]), int(match[2])
     return ByteRange(first, last) if last >= first - 1 else None
+
+
+def is_dockers_range(value: str | None) -> bool:
+    """Whether docker's engine can go on from this ``Range`` of a chunk's answer: ``0-1023``, nothing
+    before it. Without one it gives the layer up (its client's blob_writer.go ReadFrom)."""
+    span = read_range(value)
+    return span is not None and (value or "").strip()[:1].isdigit()
 
 
 def session_id(url: Url, headers: Headers) -> str | None:

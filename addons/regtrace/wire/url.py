@@ -8,10 +8,11 @@ compared in the canonical form made here. User names and passwords in URLs are l
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
-from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -65,7 +66,6 @@ class Url:
         return Url(self.scheme, self.host, self.port, self.path, kept)
 
 
-@lru_cache(maxsize=256)  # a Location comes back as the next request
 def parse_url(text: str, base: str | None = None) -> Url | None:
     """The URL in canonical form, resolved against ``base`` when relative; None when it is none."""
     if len(text) > MAX_URL or (base is not None and len(base) > MAX_URL):
@@ -73,16 +73,30 @@ def parse_url(text: str, base: str | None = None) -> Url | None:
     text = text.strip()
     try:
         # Python resolves https:///x, which has a scheme and no host, too; Go refuses it.
-        parts = urlsplit(text if base is None or _SCHEME.match(text) else urljoin(base, text))
-        scheme = parts.scheme.lower()
-        port = parts.port or _DEFAULT_PORTS[scheme]
-        host = _host(parts.hostname or "")
+        return _parse(text if base is None or _SCHEME.match(text) else urljoin(base, text))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=256)  # a Location comes back as the next request
+def _parse(text: str) -> Url | None:
+    try:
+        parts = urlsplit(text)
+        scheme = sys.intern(parts.scheme.lower())
+        host, port = _place(scheme, parts.netloc)
     except (ValueError, KeyError):
         return None
     if not host:
         return None
     path = unquote(_without_dots(parts.path)) or "/"
     return Url(scheme, host, port, path, _query(parts.query))
+
+
+@lru_cache(maxsize=256)  # one push has few hosts
+def _place(scheme: str, netloc: str) -> tuple[str, int]:
+    """Host and port. Raises ValueError or KeyError where there are none."""
+    parts = SplitResult(scheme, netloc, "", "", "")
+    return _host(parts.hostname or ""), parts.port or _DEFAULT_PORTS[scheme]
 
 
 def _host(text: str) -> str:

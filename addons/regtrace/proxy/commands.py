@@ -1,0 +1,64 @@
+"""Addon: commands for mitmproxy's prompt, its key bindings, and mitmweb's command bar.
+
+: registry.explain @focus
+: registry.operations
+: registry.report push.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mitmproxy import command, ctx, exceptions, flow, http, types
+
+from regtrace.proxy.story import Story
+from regtrace.redact.redactor import Level, Redactor
+from regtrace.report.naming import client_name, operation_name
+from regtrace.report.output import Refused, check_path
+from regtrace.report.remarks import remarks
+from regtrace.report.visible import visible
+
+
+class Commands:
+    name = "regtrace-commands"
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+
+    @command.command("registry.explain")
+    def explain(self, shown: flow.Flow) -> Sequence[str]:
+        """What this flow is, to which push or pull it belongs, and what was wrong with it."""
+        if not isinstance(shown, http.HTTPFlow):
+            raise exceptions.CommandError("This is no HTTP flow.")
+        redactor = self._redactor()
+        for telling in self._story.tellings():
+            if any(leg.id == shown.id for leg in telling.operation.legs):
+                return remarks(telling, redactor)[shown.id].comment.splitlines()
+        raise exceptions.CommandError("This flow is no registry traffic that regtrace follows.")
+
+    @command.command("registry.operations")
+    def operations(self) -> Sequence[str]:
+        """Every push, pull and login seen so far, how it ended, and why."""
+        redactor = self._redactor()
+        lines: list[str] = []
+        for telling in self._story.tellings():
+            operation = telling.operation
+            roots = ", ".join(f"{f.rule.number} {f.rule.slug}" for f in telling.diagnosis.roots)
+            name = operation_name(operation, redactor)
+            who = client_name(operation, redactor)
+            ended = operation.ending.value
+            lines.append(visible(f"{ended:10}  {name}  by {who}{'  ' if roots else ''}{roots}"))
+        return lines or ["No registry traffic was seen so far."]
+
+    @command.command("registry.report")
+    def report(self, path: types.Path) -> str:
+        """Write the report of all that was seen so far; the path's ending chooses the format."""
+        try:
+            check_path(path)
+            self._story.write(path)
+        except Refused as fault:
+            raise exceptions.CommandError(str(fault)) from None
+        return f"The report is in {visible(path)}."
+
+    def _redactor(self) -> Redactor:
+        return Redactor(Level(ctx.options.registry_share))
