@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retelling import check, legs_of, operations_of
 
-from regtrace.follow.joins import recognise, redirected_from
+from regtrace.follow.joins import realms_in, recognise, redirected_from
 from regtrace.wire.leg import Kind
 
 
@@ -114,3 +114,11 @@ def test_a_location_without_session_or_id_is_followed_by_its_url() -> None:
     legs = recognise(legs_of(story))
     assert [leg.kind.value for leg in legs] == ["upload-start", "upload-chunk", "upload-commit"]
     assert len({leg.session for leg in legs}) == 1
+
+
+def test_only_a_bearer_challenge_names_a_token_server() -> None:
+    """ECR's Basic realm is the URL of the registry itself."""
+    (leg,) = legs_of('GET /v2/ -> 401\n  < WWW-Authenticate: Basic realm="https://r.test/"')
+    assert realms_in(leg) == ()
+    (leg,) = legs_of("GET /v2/ -> 401")
+    assert [realm.host for realm in realms_in(leg)] == ["auth.test"]

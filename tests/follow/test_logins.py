@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from retelling import check, operations_of
 
 from regtrace.wire.leg import Kind
@@ -41,6 +42,46 @@ def test_docker_login() -> None:
 
 def test_docker_login_with_a_wrong_password() -> None:
     check("client docker/24.0.7\nGET /v2/ -> 401\ntoken -> 401", "login: failed")
+
+
+@pytest.mark.parametrize(
+    "body", ["<!DOCTYPE html><html><title>Sign in</title></html>", '{"token": ""}', "[]", ""]
+)
+def test_docker_login_that_gets_something_else_than_a_token(body: str) -> None:
+    story = f"client docker/24.0.7\nGET /v2/ -> 401\ntoken -> 200\n << {body}"
+    check(story, "login: failed")
+
+
+def test_a_token_reply_that_was_not_kept_may_have_been_one() -> None:
+    check("client docker/24.0.7\nGET /v2/ -> 401\ntoken -> 200\n << ?", "login: ok")
+    packed = "client docker/24.0.7\nGET /v2/ -> 401\ntoken -> 200\n < Content-Encoding: br\n << x"
+    check(packed, "login: ok")
+
+
+def test_an_identity_token_is_a_token() -> None:
+    """ACR's /oauth2/exchange gives a refresh token only."""
+    story = 'client docker/24.0.7\nGET /v2/ -> 401\ntoken -> 200\n << {"refresh_token": "abc"}'
+    check(story, "login: ok")
+
+
+def test_a_person_at_a_login_page_asks_for_no_token() -> None:
+    """CAS has a service= and a path like a token server's, and answers with its page."""
+    story = 'client "Mozilla/5.0"\nGET https://sso.test/auth?service=x&account=y -> 200\n << <html>'
+    check(story, "login: ok")
+
+
+def test_a_token_request_is_one_wherever_it_is_redirected_to() -> None:
+    story = """
+        client docker/24.0.7
+        GET /v2/ -> 401
+        token -> 302
+          < Location: https://sso.test/login?next=token
+        GET https://sso.test/login?next=token -> 200
+          << <html>
+    """
+    (login,) = operations_of(story)
+    assert [leg.kind for leg in login.legs] == [Kind.PING, Kind.TOKEN, Kind.TOKEN]
+    check(story, "login: failed")
 
 
 def test_login_with_basic_authentication() -> None:

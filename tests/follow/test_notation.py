@@ -60,6 +60,18 @@ def test_a_401_has_a_challenge_for_what_was_asked() -> None:
     assert leg("GET /v2/ -> 401 none").challenges == ()
 
 
+def test_a_token_may_grant_something_else_to_somebody_else() -> None:
+    story = 'token push team/app access="pull a/b push c" aud=x iss=y -> 200'
+    reply = leg(story).token_reply
+    assert reply is not None
+    assert reply.token is not None
+    jwt = reply.token.jwt
+    assert jwt is not None
+    granted = [str(scope) for scope in jwt.access or ()]
+    assert granted == ["repository:a/b:pull", "repository:c:push"]
+    assert (jwt.audience, jwt.issuer, jwt.subject) == (("x",), "y", "alice")
+
+
 def test_a_token_says_what_it_grants_and_is_carried() -> None:
     story = "token push,pull team/app grant=pull lives=60 clock=+30s -> 200\nPOST uploads -> 202"
     asked, started = map(decode, read_notation(story))
@@ -91,9 +103,15 @@ def test_a_session_goes_where_the_last_location_said() -> None:
     ("storage", "vendor"),
     [
         ("s3", Vendor.S3),
+        ("s3-v2", Vendor.S3),
+        ("minio", Vendor.MINIO),
+        ("ceph", Vendor.CEPH),
+        ("r2", Vendor.R2),
         ("gcs", Vendor.GCS),
         ("azure", Vendor.AZURE),
         ("cloudfront", Vendor.CLOUDFRONT),
+        ("oss", Vendor.OSS),
+        ("swift", Vendor.SWIFT),
     ],
 )
 def test_storages_are_signed_in_their_way(storage: str, vendor: Vendor) -> None:
@@ -103,6 +121,23 @@ def test_storages_are_signed_in_their_way(storage: str, vendor: Vendor) -> None:
     assert hop.vendor is vendor
     assert hop.exchange.request.headers.get("Referer")
     assert not hop.exchange.request.headers.get("Authorization")
+
+
+def test_a_storage_says_why_it_refuses() -> None:
+    story = 'HEAD blob L1 -> 307 {0}\n{1} {0} L1 -> 403 AccessDenied "no & never"'
+    said = leg(story.format("s3", "GET")).error
+    assert said is not None
+    assert (said.code, said.message) == ("AccessDenied", "no & never")
+    for storage, code in (("azure", "AccessDenied"), ("minio", "AccessDenied"), ("s3", None)):
+        bare = leg(story.format(storage, "HEAD")).error
+        assert bare is not None
+        assert bare.code == code
+
+
+def test_a_registry_signs_by_its_own_clock() -> None:
+    hop = leg("HEAD blob L1 -> 307 s3 clock=+60s\nHEAD s3 L1 -> 200")
+    assert hop.presigned is not None
+    assert hop.presigned.signed_at == pytest.approx(BEGINNING + 60, abs=1)
 
 
 def test_a_storage_of_ones_own() -> None:
@@ -244,7 +279,7 @@ def test_basic_and_open_registries() -> None:
         ("POST uploads -> 202\nPATCH u1 5XB -> 202", "is no size"),
         ("GET manifest @M1 -> 200", "declare it: image M1"),
         ("PUT manifest 1 [] -> 201", "has a config at least"),
-        ("HEAD blob L1 -> 307 ceph", "no storage is called ceph"),
+        ("HEAD blob L1 -> 307 tape", "no storage is called tape"),
         ("CONNECT auth.test:443 -> 200", "a tunnel that opened is no leg"),
         ("B: GET /v2/ -> 200", "no client is called B"),
         ("client", "expected 'client"),

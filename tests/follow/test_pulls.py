@@ -289,3 +289,22 @@ def test_a_challenge_that_the_capture_ends_with_is_no_refusal() -> None:
           manifest 1 existed
         """,
     )
+
+
+def test_a_redirect_that_is_followed_late() -> None:
+    """A signed URL is good until it ends; who kept it is still at the same pull."""
+    check(
+        """
+        client docker/24.0.7
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        GET manifest 1 -> 200
+        GET blob L1 -> 307 s3
+        +1800s GET s3 L1 -> 403
+        """,
+        """
+        pull team/app 1: failed
+          manifest 1 downloaded
+          L1 failed
+        """,
+    )

@@ -41,13 +41,27 @@ def test_what_is_over_leaves_and_memory_stays_flat() -> None:
 
 
 def test_too_many_legs_at_once_are_cut_and_counted() -> None:
+    begun = PUSH.rpartition("PUT manifest")[0]
     tracker = Tracker(most_legs=40)
-    for leg in legs_of("\n".join(PUSH for _ in range(20))):
+    for leg in legs_of("\n".join(f"client C{n} = docker/24.0.7\n{begun}" for n in range(20))):
+        tracker.feed(leg)
+    (going_on,) = {len(operation.legs) for operation in tracker.operations()}
+    leaving = tracker.retire()
+    assert len(leaving) == 20 - 40 // going_on
+    assert tracker.cut == len(leaving) * going_on
+    assert len(tracker.finish()) == 40 // going_on
+
+
+def test_what_has_ended_leaves_first_and_is_not_cut() -> None:
+    tracker = Tracker(most_legs=40)
+    begun = "GET /v2/ -> 401\ntoken push,pull team/other -> 200"
+    for leg in legs_of("\n".join([begun, *[PUSH] * 20])):
         tracker.feed(leg)
     leaving = tracker.retire()
-    assert len(leaving) == 10
-    assert tracker.cut == 40
-    assert len(tracker.finish()) == 10
+    assert len(leaving) >= 10
+    assert tracker.cut == 0
+    (still_going_on, *_) = tracker.finish()
+    assert still_going_on.ending is Ending.INCOMPLETE
 
 
 def test_an_upload_on_its_way_does_not_leave() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from regtrace.follow.story import Chain
-from regtrace.wire.decode import Role, decode
+from regtrace.wire.decode import Role, decode, sent_on
 from regtrace.wire.endpoint import Endpoint, parse_endpoint
 from regtrace.wire.leg import UPLOAD_KINDS, Kind, Leg
 from regtrace.wire.url import ADDED_BY_CLIENTS, Url, parse_url
@@ -30,9 +30,8 @@ def bare(url: Url) -> Url:
 
 def realms_in(leg: Leg) -> tuple[Url, ...]:
     """The token endpoints that this answer's challenges name."""
-    if not leg.challenges:
-        return ()
-    named = (parse_url(challenge.realm) for challenge in leg.challenges if challenge.realm)
+    bearer = (challenge for challenge in leg.challenges if challenge.scheme == "bearer")
+    named = (parse_url(challenge.realm) for challenge in bearer if challenge.realm)
     return tuple(bare(url) for url in named if url is not None)
 
 
@@ -54,7 +53,9 @@ class Announced:
     realms: set[Url] = field(default_factory=set)
     uploads: dict[Url, str | None] = field(default_factory=dict)
     """An upload Location (without the digest that a commit adds) → its session."""
-    redirects: set[Url] = field(default_factory=set)
+    redirects: dict[Url, Role] = field(default_factory=dict)
+    """A redirect's Location → what is asked there: what a token server sends on is still asked for
+    a token, anything else leads to a storage."""
 
     def role(self, leg: Leg) -> Role | None:
         """What this leg was announced as, where its own bytes don't say it."""
@@ -65,7 +66,7 @@ class Announced:
         if leg.endpoint is not None:
             return None
         if leg.url in self.redirects:
-            return Role.STORAGE
+            return self.redirects[leg.url]
         if leg.url.without(ADDED_BY_CLIENTS) in self.uploads:
             return Role.UPLOAD
         return None
@@ -86,7 +87,7 @@ class Announced:
         if leg.location is None:
             return
         if leg.redirects:
-            self.redirects.add(leg.location)
+            self.redirects[leg.location] = Role.REALM if leg.kind is Kind.TOKEN else Role.STORAGE
         elif _goes_on(leg):
             self.uploads[leg.location.without(ADDED_BY_CLIENTS)] = leg.session
 
@@ -158,7 +159,8 @@ def chains(legs: Sequence[Leg], sources: Mapping[str, str]) -> list[Chain]:
         if sources.get(leg.id) in present:
             continue
         chain = [leg]
+        asked = leg.endpoint.digest if leg.endpoint else None
         while (after := follower.get(chain[-1].id)) is not None:
-            chain.append(after)
+            chain.append(sent_on(after, asked))
         result.append(Chain(tuple(chain)))
     return result

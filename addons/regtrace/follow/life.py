@@ -39,7 +39,7 @@ class Event(str, Enum):
     READ = "read"  # GET: 200, all of it
     PART = "part"  # GET: 206
     UNREAD = "unread"  # GET: an error, or cut off
-    REFUSED = "refused"  # anything else that was answered with an error
+    REFUSED = "refused"  # anything else that was answered with an error, or that leads nowhere
     BROKEN = "broken"  # anything else without a complete answer
 
 

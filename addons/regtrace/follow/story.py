@@ -14,6 +14,8 @@ from regtrace.follow.life import Ending, Fate
 from regtrace.wire.client import Client
 from regtrace.wire.leg import Kind, Leg
 
+_WRITE = frozenset({"POST", "PATCH", "PUT"})
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -28,6 +30,12 @@ class Chain:
     @property
     def last(self) -> Leg:
         return self.legs[-1]
+
+    @property
+    def became_a_read(self) -> bool:
+        """A redirect (301, 302, 303) made a GET of what should write: nothing was written, whatever
+        was answered (RFC 9110 15.4.2; Go net/http client.go redirectBehavior)."""
+        return self.first.method in _WRITE and self.last.method in {"GET", "HEAD"}
 
     @property
     def unfollowed(self) -> bool:

@@ -289,7 +289,7 @@ def strands(legs: Sequence[Leg], sources: Mapping[str, str]) -> list[Strand]:
     together: dict[str, list[Leg]] = {}
     for leg in legs:
         together.setdefault(root(leg.id), []).append(leg)
-    return [piece for tied in together.values() for piece in _cut(tied)]
+    return [piece for tied in together.values() for piece in _cut(tied, sources)]
 
 
 def _brought(legs: Iterable[Leg]) -> dict[str, int]:
@@ -381,14 +381,21 @@ def _host(leg: Leg) -> str:
 # --- cut into operations
 
 
-def _cut(legs: Iterable[Leg]) -> list[Strand]:
-    """The legs of a strand in pieces: what ties them may serve several operations in turn."""
+def _cut(legs: Iterable[Leg], sources: Mapping[str, str]) -> list[Strand]:
+    """The legs of a strand in pieces: what ties them may serve several operations in turn.
+
+    A redirect is followed where it was given, however late: signed URLs are kept until they end.
+    """
     pieces = [Strand()]
+    place: dict[str, Strand] = {}
     for leg in sorted(legs, key=by_start):
         piece = pieces[-1]
-        if piece.legs and (piece.silent_at(leg.started) or _begins_anew(leg, piece)):
+        follows = place.get(sources.get(leg.id, "")) is piece
+        silent = piece.silent_at(leg.started) and not follows
+        if piece.legs and (silent or _begins_anew(leg, piece)):
             pieces.append(piece := Strand())
         piece.add(leg)
+        place[leg.id] = piece
     result = pieces[:1]
     for piece in pieces[1:]:
         if _goes_on(piece, result[-1]):

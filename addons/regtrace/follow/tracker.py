@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from regtrace.follow.dead_end import dead_end
 from regtrace.follow.joins import chains, realms_in, recognise, redirected_from
 from regtrace.follow.life import Ending, Fate
 from regtrace.follow.operations import group
 from regtrace.follow.story import Chain, Operation, OperationKind, Transfer, by_start
 from regtrace.follow.strands import BUSY, repository_of, wants_push
-from regtrace.follow.transfers import split
+from regtrace.follow.transfers import EARLY, split
 from regtrace.follow.unseen import unseen
 from regtrace.wire.client import HABITS, Client, Family
 from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind, Leg
@@ -73,17 +74,19 @@ class Tracker:
         over = [_is_over(operation, now) for operation in told]
         sizes = [len(operation.legs) for operation in told]
         held = sum(size for size, gone in zip(sizes, over, strict=True) if not gone)
-        for n, size in enumerate(sizes):
+        # Those that have ended only wait for late legs; to let them go cuts nothing off.
+        ended = [has_ended(operation, now) for operation in told]
+        for n in sorted(range(len(told)), key=lambda n: (not ended[n], n)):
             if held > self._most_legs and not over[n]:
                 over[n] = True
-                held -= size
-                self.cut += size
+                held -= sizes[n]
+                self.cut += 0 if ended[n] else sizes[n]
         leaving = tuple(op for op, gone in zip(told, over, strict=True) if gone)
         for operation in leaving:
             for leg in operation.legs:
                 del self._legs[leg.id]
         self._told = tuple(op for op, gone in zip(told, over, strict=True) if not gone)
-        self._reread_at = 2 * held + 256
+        self._reread_at = 3 * held + 256
         return leaving
 
     def finish(self) -> tuple[Operation, ...]:
@@ -229,8 +232,10 @@ def _ending(
     if any(transfer.fate is Fate.FAILED for transfer in transfers) or _stopped(transfers, session):
         return Ending.FAILED
     if kind is OperationKind.PUSH:
-        return Ending.INCOMPLETE
+        return Ending.FAILED if _loops(client, transfers) else Ending.INCOMPLETE
     if kind is OperationKind.PULL:
+        if dead_end(client, transfers):
+            return Ending.FAILED
         whole = any(t.kind == "manifest" and t.fate is not Fate.INCOMPLETE for t in transfers)
         # A challenge that nobody has answered yet: more was to come.
         challenged = any(transfer.chains[-1].last.is_challenge for transfer in transfers)
@@ -289,6 +294,26 @@ def _stopped(transfers: Iterable[Transfer], session: Iterable[Chain]) -> bool:
         return False
     later = (leg for transfer in transfers for leg in transfer.legs if leg.started > last.started)
     return not any(leg.succeeded or leg.redirects for leg in later)
+
+
+def _loops(client: Client | None, transfers: Iterable[Transfer]) -> bool:
+    """Docker's push loop, of which only the beginnings pass here: uploads were opened, nothing came
+    after, and after a pause they were opened anew, twice at least (docker xfer/upload.go waits 5,
+    10, 15, 20 s). Of one that ended well elsewhere its HEAD would have been seen."""
+    if client is None or client.family is not Family.DOCKER:
+        return False
+    chains = sorted((c for t in transfers for c in t.chains), key=lambda c: by_start(c.first))
+    opened, paused, again, seen = False, False, 0, 0.0
+    for chain in chains:
+        starts = chain.first.kind in {Kind.UPLOAD_START, Kind.MOUNT}
+        if opened and not starts and (chain.first.kind in UPLOAD_KINDS or chain.last.succeeded):
+            return False
+        paused = paused or (opened and chain.first.started - seen >= 5.0 - EARLY)
+        seen = max(seen, chain.last.last_seen)
+        if starts:
+            again += paused
+            opened, paused = True, False
+    return again >= 2
 
 
 def _is_first_form(leg: Leg) -> bool:

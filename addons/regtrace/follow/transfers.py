@@ -15,12 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from regtrace.follow.life import FATES, Event, Fate, State, live
+from regtrace.follow.proof import blob_verified, manifest_verified
 from regtrace.follow.story import Chain, Transfer
 from regtrace.follow.strands import is_attachment
 from regtrace.wire.client import Family
-from regtrace.wire.exchange import Body, Response
 from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind, Leg
 from regtrace.wire.manifest import referenced
+from regtrace.wire.upload import is_dockers_range
 
 #: Seconds between a connection that died before any answer and the same request once more, when
 #: the client's transport did it by itself (Go net/http transport.go), not the client.
@@ -107,6 +108,8 @@ def events_of(chains: Sequence[Chain]) -> list[Event]:
         repeated = again[request] > n
         resent = repeated and after[request] - chain.last.last_seen <= RESENT
         event = _event(chain, repeated=repeated, resent=resent, started_later=last_start > n)
+        if n == len(chains) - 1 and _leads_nowhere(chain):
+            event = Event.REFUSED
         after[request] = chain.first.started
         if event is not None:
             events.append(event)
@@ -139,7 +142,7 @@ def _event(chain: Chain, *, repeated: bool, resent: bool, started_later: bool) -
     if first.kind is Kind.MOUNT and not last.succeeded:
         # A declined mount is an ordinary upload that follows; if none does, it was fatal.
         return None if started_later else Event.REFUSED
-    if not last.succeeded:
+    if not last.succeeded or chain.became_a_read:
         return None if chain.unfollowed else Event.REFUSED
     return _SUCCESS.get((first.kind, last.status == 201)) or _SUCCESS.get((first.kind, False))
 
@@ -153,6 +156,27 @@ _SUCCESS = {
     (Kind.UPLOAD_COMMIT, False): Event.COMMITTED,
     (Kind.MANIFEST_PUT, False): Event.COMMITTED,
 }
+
+
+def _leads_nowhere(chain: Chain) -> bool:
+    """An upload that its client can't go on with, when nothing comes after it: the answer names no
+    next URL, or, to docker's engine, not how many bytes arrived; or the next URL wants a login that
+    the client gives to another host or scheme only."""
+    last = chain.last
+    if last.kind in {Kind.UPLOAD_CHUNK, Kind.UPLOAD_COMMIT} and last.is_challenge:
+        return True
+    if last.kind not in _STARTS | {Kind.UPLOAD_CHUNK} or not last.succeeded or last.status == 201:
+        return False
+    return last.location is None or lacks_range(last)
+
+
+def lacks_range(leg: Leg) -> bool:
+    """Whether a chunk's answer does not tell docker's engine, in the one form that it reads, how
+    many bytes arrived."""
+    response = leg.exchange.response
+    if response is None or leg.client is None or leg.client.family is not Family.DOCKER:
+        return False
+    return leg.kind is Kind.UPLOAD_CHUNK and not is_dockers_range(response.headers.get("Range"))
 
 
 def _broken_event(first: Leg, last: Leg, resent: bool) -> Event | None:
@@ -176,7 +200,7 @@ def _probe_event(last: Leg) -> Event:
 
 def _read_event(chain: Chain) -> Event | None:
     first, last = chain.first, chain.last
-    if last.status == 206:
+    if last.status == 206 and last.succeeded:
         return Event.PART
     if last.succeeded or last.status == 304:
         return Event.READ
@@ -370,7 +394,7 @@ def _blob(group: _Group, sizes: Mapping[str, int]) -> Transfer:
         fate=FATES[state],
         attempts=attempts,
         chains=tuple(chains),
-        digest_verified=_verified(chains, digest),
+        digest_verified=blob_verified(chains, digest),
     )
 
 
@@ -390,28 +414,8 @@ def _manifest(chains: list[Chain], resolves_by_head: bool) -> Transfer:
         fate=fate,
         attempts=attempts,
         chains=tuple(chains),
-        digest_verified=_manifest_verified(chains),
+        digest_verified=manifest_verified(chains),
     )
-
-
-def _manifest_verified(chains: Iterable[Chain]) -> bool | None:
-    """Whether the last manifest that passed has the digest in its path, or that the registry named.
-
-    Of schema 1 the digest leaves the signatures out, and of a packed body it is another's.
-    """
-    verdict = None
-    for chain in chains:
-        leg = chain.last
-        request, response = leg.exchange.request, leg.exchange.response
-        if response is None or leg.manifest is None or not leg.succeeded:
-            continue
-        message = request if leg.kind is Kind.MANIFEST_PUT else response
-        path = leg.endpoint.digest if leg.endpoint else None
-        named = path or response.headers.get("Docker-Content-Digest")
-        plain = "Content-Encoding" not in message.headers and leg.manifest.kind != "schema1"
-        if plain and named and named.startswith("sha256:") and message.body.digest:
-            verdict = message.body.digest == named
-    return verdict
 
 
 def _live(chains: Sequence[Chain]) -> tuple[State, int]:
@@ -445,37 +449,3 @@ def _size(chains: Iterable[Chain]) -> int | None:
             length = response.headers.get("Content-Length") or ""
             size = int(length) if length.isascii() and length.isdigit() else size
     return size
-
-
-def _verified(chains: Sequence[Chain], digest: str | None) -> bool | None:
-    """Whether the bytes that passed have the digest they were announced with; None: not hashed, or
-    nobody announced one yet."""
-    announced = any(leg.digest == digest for chain in chains for leg in chain.legs)
-    if not announced or digest is None or not digest.startswith("sha256:"):
-        return None
-    whole = [body.digest == digest for body in _whole_bodies(chains) if body.digest]
-    return whole[-1] if whole else None
-
-
-def _whole_bodies(chains: Iterable[Chain]) -> list[Body]:
-    """Bodies that carried the object in one piece: the only body of a session, or a plain GET."""
-    sent: dict[str, list[Body]] = {}
-    whole = []
-    for chain in chains:
-        leg = chain.last
-        request, response = leg.exchange.request, leg.exchange.response
-        if leg.kind in _CARRIERS and request.body.size:
-            sent.setdefault(leg.session or leg.id, []).append(request.body)
-        elif response and leg.method == "GET" and leg.status == 200 and _is_plain(response):
-            whole.append(response.body)
-    return whole + [
-        bodies[0] for bodies in sent.values() if len(bodies) == 1 and bodies[0].complete
-    ]
-
-
-def _is_plain(response: Response) -> bool:
-    """The whole object, byte for byte: a Content-Encoding would make it another's digest."""
-    return response.body.complete and "Content-Encoding" not in response.headers
-
-
-_CARRIERS = frozenset({Kind.UPLOAD_START, Kind.UPLOAD_CHUNK, Kind.UPLOAD_COMMIT})
