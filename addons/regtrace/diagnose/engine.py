@@ -4,17 +4,19 @@ The order of judgement: what the operation ended by decides, an earlier anomaly 
 symptom folds under its cause; of two causes of one leg a certain one leaves no room for a guess,
 and two that are equally sure are shown as rivals. Upstream causes come first.
 
-A rule that raises is a fault of ours: it costs that rule's answer, never the report.
+A rule that raises costs its own answer, never the report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from regtrace.diagnose.expectations import NOTHING_EXPECTED, Expectations
 from regtrace.diagnose.facts import Facts
 from regtrace.diagnose.rule import Confidence, Fails, Finding, NotSeen, Rule, Severity
 from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT, UPSTREAM_FIRST
+from regtrace.diagnose.suppressions import applicable
 from regtrace.follow.story import Blind, Operation
 
 
@@ -29,10 +31,24 @@ class Diagnosis:
     def roots(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.explained_by is None)
 
+    @property
+    def accepted(self) -> bool:
+        """Whether all that the operation failed by is suppressed."""
+        errors = [root for root in self.roots if root.severity is Severity.ERROR]
+        return bool(errors) and all(error.suppressed for error in errors)
 
-def examine(operation: Operation, rules: Sequence[Rule] = CATALOGUE) -> Diagnosis:
+
+#: What the rules say of an operation.
+Examiner = Callable[[Operation], Diagnosis]
+
+
+def examine(
+    operation: Operation,
+    rules: Sequence[Rule] = CATALOGUE,
+    site: Expectations = NOTHING_EXPECTED,
+) -> Diagnosis:
     """The findings on this operation, roots first, most severe first."""
-    facts = Facts(operation)
+    facts = Facts(operation, site)
     kinds = {leg.kind for leg in facts.legs}
     findings: list[Finding] = []
     not_seen = [_BLIND_SPOTS[spot.blind] for spot in operation.unseen]
@@ -47,7 +63,11 @@ def examine(operation: Operation, rules: Sequence[Rule] = CATALOGUE) -> Diagnosi
         verdict = _ask(LAST_RESORT, facts)
         if isinstance(verdict, Fails):
             findings.append(_finding(LAST_RESORT, facts, verdict))
-    return Diagnosis(tuple(sorted(findings, key=_importance)), tuple(not_seen))
+    findings = [
+        replace(f, suppression=applicable(f.rule.slug, operation, site.suppressions))
+        for f in sorted(findings, key=_importance)
+    ]
+    return Diagnosis(tuple(findings), tuple(not_seen))
 
 
 def _ask(rule: Rule, facts: Facts) -> object:
@@ -56,7 +76,7 @@ def _ask(rule: Rule, facts: Facts) -> object:
     except Exception as fault:
         return NotSeen(
             f"rule {rule.number} {rule.slug}",
-            f"it stopped with {type(fault).__name__}: a fault of regtrace",
+            f"it stopped with {type(fault).__name__}: a fault of that rule",
             "this fault would not have been recognised",
         )
 

@@ -18,6 +18,7 @@ from regtrace.wire.term import Term
 
 if TYPE_CHECKING:
     from regtrace.diagnose.facts import Facts
+    from regtrace.diagnose.suppressions import Suppression
 
 
 class Owner(str, Enum):
@@ -142,7 +143,14 @@ class Finding:
     """Slug of the root finding that this one is a symptom of."""
     rivals: tuple[str, ...] = ()
     """Slugs of the other roots that would explain the same failed leg just as well."""
+    suppression: Suppression | None = None
+    """What the site accepted of it; it may be over."""
 
     @property
     def owner(self) -> Owner:
         return self.fails.owner or self.rule.owner
+
+    @property
+    def suppressed(self) -> bool:
+        said = self.suppression
+        return said is not None and not said.is_over(self.operation.last_seen)

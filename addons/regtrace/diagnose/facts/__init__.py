@@ -8,19 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from regtrace.diagnose.expectations import NOTHING_EXPECTED, Expectations
 from regtrace.diagnose.facts.clocks import Clock, read_clocks
 from regtrace.diagnose.facts.hops import Hop
+from regtrace.diagnose.facts.manifests import before_fallback
+from regtrace.diagnose.facts.storage_errors import StorageRefusal, read_storage_refusals
 from regtrace.diagnose.facts.tokens import Grant, Refusal, read_grants, read_refusals
 from regtrace.diagnose.facts.transport import Breakage, read_breakages
 from regtrace.diagnose.facts.uploads import Step, read_steps
+from regtrace.follow.dead_end import dead_end
 from regtrace.follow.joins import bare, realms_in
 from regtrace.follow.life import Ending, Fate
-from regtrace.follow.story import Chain, Operation, Transfer
+from regtrace.follow.story import Chain, Operation, Transfer, by_start
 from regtrace.wire.leg import Kind, Leg
+from regtrace.wire.registry import Registry
+from regtrace.wire.signature import Proof
+from regtrace.wire.token import Token
 from regtrace.wire.url import Url
 
 #: Without these nothing else can go on.
 _OPENING = frozenset({Kind.PING, Kind.TOKEN, Kind.CONNECT})
+_OPENS = frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +40,16 @@ class Fatal:
     leg: Leg
 
 
+
 class Facts:
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Operation, site: Expectations = NOTHING_EXPECTED) -> None:
         self.operation = operation
+        self.expected = site.for_registry(operation.registry)
+        """How its registry ought to look; None: the site did not say."""
+
+    def proof(self, token: Token) -> Proof | None:
+        """Whether a key that the registry trusts signed this token; None without known keys."""
+        return self.expected.proof(token) if self.expected else None
 
     @cached_property
     def legs(self) -> tuple[Leg, ...]:
@@ -95,6 +110,11 @@ class Facts:
         )
 
     @cached_property
+    def storage_refusals(self) -> tuple[StorageRefusal, ...]:
+        """A storage's refusals that no later success made good: those that it ended by first."""
+        return read_storage_refusals(self)
+
+    @cached_property
     def clocks(self) -> dict[str, Clock]:
         """Authority → how far its clock is from the proxy's."""
         return read_clocks(self.legs)
@@ -106,8 +126,29 @@ class Facts:
 
     @cached_property
     def refusals(self) -> tuple[Refusal, ...]:
-        """Every 401 to a request that carried a Bearer token, by start."""
+        """Every refusal of a Bearer token by the registry, by start."""
         return read_refusals(self.legs, self.grants)
+
+    @cached_property
+    def fatal_refusals(self) -> tuple[Refusal, ...]:
+        """Those refusals that a failed operation ended by."""
+        return tuple(refusal for refusal in self.refusals if self.is_fatal(refusal.leg))
+
+    @cached_property
+    def registry_host(self) -> str:
+        """The registry as image names and ``docker login`` have it, without the port of https."""
+        if self.product is Registry.DOCKER_HUB:
+            return "docker.io"
+        authority = self.operation.registry or self.legs[0].url.authority
+        return authority.partition("/")[0].removesuffix(":443")
+
+    @cached_property
+    def product(self) -> Registry | None:
+        """Which registry it is, as far as any leg tells; what is built around distribution is named
+        before it."""
+        named = [leg.product.registry for leg in self.legs if leg.product]
+        special = [name for name in named if name is not Registry.DISTRIBUTION]
+        return next(iter(special or named), None)
 
     @cached_property
     def breakages(self) -> tuple[Breakage, ...]:
@@ -130,12 +171,28 @@ class Facts:
 
     def token_legs(self, realm: Url) -> tuple[Leg, ...]:
         """Requests to this realm, and tunnels to its host that failed before any request."""
-        return tuple(
-            leg
-            for leg in self.legs
-            if (leg.kind is Kind.TOKEN and bare(leg.url) == realm)
-            or (leg.kind is Kind.CONNECT and leg.url.authority == realm.authority)
-        )
+        asked = self._asked_for_tokens
+        legs = asked.get(realm, []) + asked.get(realm.authority, [])
+        return tuple(sorted(legs, key=by_start))
+
+    @cached_property
+    def _asked_for_tokens(self) -> dict[Url | str, list[Leg]]:
+        """Realm → requests to it; host → tunnels to it that failed."""
+        asked: dict[Url | str, list[Leg]] = {}
+        for leg in self.legs:
+            if leg.kind is Kind.TOKEN:
+                asked.setdefault(bare(leg.url), []).append(leg)
+            elif leg.kind is Kind.CONNECT:
+                asked.setdefault(leg.url.authority, []).append(leg)
+        return asked
+
+    def asked_by(self, leg: Leg) -> Leg:
+        """The request that was redirected to this leg; itself, when none was."""
+        return self._first_hops.get(leg.id, leg)
+
+    @cached_property
+    def _first_hops(self) -> dict[str, Leg]:
+        return {hop.id: chain.first for _, chain in self.chains for hop in chain.legs}
 
     def commit_before(self, hop: Hop) -> Leg | None:
         """The leg that stored this blob's bytes, when it came before the hop."""
@@ -153,13 +210,17 @@ class Facts:
 
         A token may be asked for in two forms, POST and GET: many servers know only one.
         """
-        return any(
-            (chain.first.method == leg.method or chain.first.kind is leg.kind is Kind.TOKEN)
-            and chain.first.url.path == leg.url.path
-            and chain.first.started > leg.started
-            and chain.last.succeeded
-            for _, chain in self.chains
-        )
+        return self._got_last.get(_wish(leg), leg.started) > leg.started
+
+    @cached_property
+    def _got_last(self) -> dict[tuple[str, str], float]:
+        """What a client asked for and got → when it last asked for that."""
+        got = [chain.first for _, chain in self.chains if chain.last.succeeded]
+        return {_wish(leg): leg.started for leg in got}
+
+
+def _wish(leg: Leg) -> tuple[str, str]:
+    return "token" if leg.kind is Kind.TOKEN else leg.method, leg.url.path
 
 
 def _fatal(facts: Facts) -> tuple[Fatal, ...]:
@@ -173,9 +234,15 @@ def _last_answers(facts: Facts) -> list[Fatal]:
     """The answer that ended each failed transfer."""
     fatal: list[Fatal] = []
     for transfer in facts.operation.transfers:
-        answers = [chain.last for chain in transfer.chains if chain.last.refused]
-        if transfer.fate is Fate.FAILED and answers:
-            fatal.append(Fatal(transfer, answers[-1]))
+        if transfer.fate is not Fate.FAILED:
+            continue
+        final = transfer.chains[-1]
+        answers = [c.last for c in transfer.chains if c.last.refused or c.last.leads_nowhere]
+        # A 2xx that is no step forward: a redirect made a GET of it, or it leads nowhere.
+        if final.became_a_read or (final.last.kind in _OPENS and final.last.succeeded):
+            answers.append(final.last)
+        if answers:
+            fatal.append(Fatal(transfer, before_fallback(answers)[-1]))
     return fatal
 
 
@@ -193,6 +260,12 @@ def _refused_openings(facts: Facts) -> list[Fatal]:
 
 def _last_resorts(facts: Facts) -> list[Fatal]:
     """Where nothing of that kind failed: the last refusal of all, or the last leg."""
-    refused = [leg for leg in facts.legs if leg.refused and not leg.is_challenge]
-    leg = (refused or list(facts.legs))[-1]
+    stuck = dead_end(facts.operation.client, facts.operation.transfers)
+    refused = [leg for leg in facts.legs if leg.refused and not _only_asks(leg)]
+    leg = stuck or (refused or list(facts.legs))[-1]
     return [Fatal(facts.transfer_of(leg), leg)]
+
+
+def _only_asks(leg: Leg) -> bool:
+    """A challenge, or a question whether something is there."""
+    return leg.is_challenge or (leg.method == "HEAD" and leg.status == 404)

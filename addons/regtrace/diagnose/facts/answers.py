@@ -33,8 +33,18 @@ def is_registrys_own(leg: Leg) -> bool:
 def is_somebody_elses(leg: Leg) -> bool:
     """Whether something before the registry answered in its place: a page or a line of text,
     without the registry's voice."""
-    strange = leg.error is not None and leg.error.dialect in {"html", "text"}
-    return strange and not is_registrys_own(leg)
+    told = leg.error is not None and leg.error.dialect == "text" and not is_registrys_own(leg)
+    return told or is_error_page(leg)
+
+
+def is_error_page(leg: Leg) -> bool:
+    """Whether a refusal is a page in HTML, which no registry writes. Of a body that was not kept
+    the header tells, where the registry's version header is not beside it."""
+    if leg.error is None:
+        return False
+    unseen = leg.error.dialect == "unrecorded" and not is_registrys_own(leg)
+    declared = (received(leg).get("Content-Type") or "").lower()
+    return leg.error.dialect == "html" or (unseen and "html" in declared)
 
 
 def codes(leg: Leg) -> frozenset[str]:

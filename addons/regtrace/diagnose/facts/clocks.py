@@ -57,3 +57,12 @@ def _narrowed(clocks: list[Clock]) -> Clock:
     # Several machines behind one name, or a clock that was set meanwhile: what most of them say.
     middle = median(clock.ahead for clock in clocks)
     return min(clocks, key=lambda clock: abs(clock.ahead - middle))
+
+
+def in_words(seconds: float) -> str:
+    """A span of time for a sentence: ``40 seconds``, ``25 minutes``, ``3 hours``, ``2 days``."""
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    whole = round(seconds)
+    return "1 second" if whole == 1 else f"{whole} seconds"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from regtrace.diagnose.facts.answers import server_time
@@ -26,20 +27,12 @@ class Hop:
     def expired_for(self) -> float | None:
         """Seconds since the signed URL ended, by the storage's clock; negative while it is valid.
         None where that is not known."""
-        signature = self.storage.presigned
-        if self.now is None or signature is None or signature.expires_at is None:
-            return None
-        # The end counts at the start of the request; the Date is written at its end.
-        took = max(0.0, (self.storage.ended or self.storage.started) - self.storage.started)
-        return self.now - min(took, 60.0) - signature.expires_at
+        return expired_for(self.storage)
 
     @property
     def begins_in(self) -> float | None:
         """Seconds until the signed URL begins, by the storage's clock; negative once it has."""
-        signature = self.storage.presigned
-        if self.now is None or signature is None or signature.signed_at is None:
-            return None
-        return signature.signed_at - self.now
+        return begins_in(self.storage)
 
     @property
     def in_time(self) -> bool:
@@ -48,3 +41,34 @@ class Hop:
         if self.expired_for is None or self.expired_for > 0:
             return False
         return self.begins_in is None or self.begins_in <= 1
+
+
+def expired_for(leg: Leg) -> float | None:
+    """Of an answer of a storage: seconds since its signed URL ended, by its own clock."""
+    now, signature = server_time(leg), leg.presigned
+    if now is None or signature is None or signature.expires_at is None:
+        return None
+    # The end counts at the start of the request; the Date is written at its end.
+    took = max(0.0, (leg.ended or leg.started) - leg.started)
+    return now - min(took, 60.0) - signature.expires_at
+
+
+def begins_in(leg: Leg) -> float | None:
+    """Of an answer of a storage: seconds until its signed URL begins, by its own clock."""
+    now, signature = server_time(leg), leg.presigned
+    if now is None or signature is None or signature.signed_at is None:
+        return None
+    return signature.signed_at - now
+
+
+def sent_to(legs: Iterable[Leg]) -> dict[str, Leg]:
+    """Authority of another host → the last redirect by which the registry sent a reader there."""
+    return {
+        leg.location.authority: leg
+        for leg in legs
+        if leg.redirects
+        and leg.location is not None
+        and leg.endpoint is not None
+        and leg.method in {"GET", "HEAD"}
+        and leg.location.authority != leg.url.authority
+    }

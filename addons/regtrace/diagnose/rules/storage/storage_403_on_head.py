@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.facts.hops import Hop
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
@@ -92,8 +91,12 @@ def storage_403_on_head(operation: Operation, facts: Facts) -> Verdict:
     heads = [hop for hop in facts.hops if hop.storage.method == "HEAD"]
     if not heads:
         return DOES_NOT_APPLY
-    refused = [hop for hop in heads if _refused_without_a_reason(hop)]
-    refused = [hop for hop in refused if not facts.succeeded_later(hop.redirect)]
+    unexplained = {each.leg.id for each in facts.storage_refusals if each.reason is None}
+    refused = [
+        hop
+        for hop in heads
+        if hop.storage.id in unexplained and hop.storage.status == 403 and hop.storage.vendor in _S3
+    ]
     if not refused:
         return PASSES
     # A blob that was only looked for, and then uploaded, is not what a push fails by.
@@ -130,17 +133,3 @@ def storage_403_on_head(operation: Operation, facts: Facts) -> Verdict:
         count=len(refused),
         severity=None if fatal else Severity.WARNING,
     )
-
-
-def _refused_without_a_reason(hop: Hop) -> bool:
-    """403, from the storage's own voice, with nothing on the wire that explains it otherwise."""
-    answer = hop.storage
-    if answer.status != 403 or answer.vendor not in _S3:
-        return False
-    if answer.error and answer.error.header_code:
-        return False
-    region = answer.error.header_region if answer.error else None
-    signature = answer.presigned
-    if region and signature and signature.region and region != signature.region:
-        return False
-    return hop.in_time or hop.now is None

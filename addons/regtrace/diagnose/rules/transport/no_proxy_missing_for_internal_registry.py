@@ -50,7 +50,9 @@ _FORWARD_PROXIES = frozenset({"squid", "bluecoat", "zscaler", "skyhigh", "privox
     ),
     owner=Owner.CLIENT,
     needs=frozenset(Kind),
-    explains=frozenset({"proxy-refuses-connect", "gateway-error-page", "vhost-not-found"}),
+    explains=frozenset(
+        {"proxy-refuses-connect", "gateway-error-page", "vhost-not-found", "waf-block"}
+    ),
     fires="""
 client docker/20.10.24
 CONNECT registry.corp:443    -> ! Upstream proxy p:8080 refused HTTP CONNECT request: 503 Service Unavailable

@@ -1,8 +1,9 @@
-"""RT301: the registry answers https with an http Location, because nobody told it about TLS."""
+"""RT301: the registry sends an upload from https to http, because nobody told it about TLS."""
 
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
+from regtrace.diagnose.facts.uploads import Step
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
@@ -15,10 +16,8 @@ from regtrace.diagnose.rule import (
 )
 from regtrace.follow.life import Ending
 from regtrace.follow.story import Operation
-from regtrace.wire.leg import Kind, Leg
+from regtrace.wire.leg import Kind
 from regtrace.wire.term import Term, TermKind, host
-
-_ANNOUNCES = frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK})
 
 
 @rule(
@@ -29,7 +28,7 @@ _ANNOUNCES = frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK})
         "The client speaks https to {registry}, but the Location of its upload begins with http://."
         " TLS ends at a reverse proxy that does not tell the registry so: the header"
         " X-Forwarded-Proto: https is missing or overwritten. The next request of the upload goes"
-        " to the wrong place, and the layer never arrives."
+        " to the wrong place, docker says Retrying again and again, and the layer never arrives."
     ),
     fix=(
         (
@@ -44,9 +43,24 @@ _ANNOUNCES = frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK})
     references=(
         "https://distribution.github.io/distribution/recipes/nginx/",
         "https://distribution.github.io/distribution/about/configuration/#http",
+        "https://github.com/distribution/distribution/issues/970",
     ),
     owner=Owner.FRONT_PROXY,
     needs=frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK}),
+    explains=frozenset(
+        {
+            "redirect-changes-upload-method",
+            "upload-session-unknown",
+            "upload-credential-dropped-cross-host",
+            "plain-http-to-tls-port",
+            "method-blocked-by-middlebox",
+            "vhost-not-found",
+            "waf-block",
+            "gateway-error-page",
+            "upload-reset-midway",
+            "tcp-refused-or-timeout",
+        }
+    ),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -63,52 +77,89 @@ POST uploads                 -> 202
   < Location: /v2/team/app/blobs/uploads/u1?_state=x
 PATCH u1 L1                  -> 400 nginx
 """,
+    also_fires=(
+        """
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+  < Location: http://registry.test/v2/team/app/blobs/uploads/u1?_state=x
+PATCH u1 L1 no-auth          -> 301 https://registry.test/v2/team/app/blobs/uploads/u1?_state=x
+GET https://registry.test/v2/team/app/blobs/uploads/u1?_state=x -> 204
++5s POST uploads             -> 202
+  < Location: http://registry.test/v2/team/app/blobs/uploads/u2?_state=y
+PATCH u2 L1 no-auth          -> 301 https://registry.test/v2/team/app/blobs/uploads/u2?_state=y
+GET https://registry.test/v2/team/app/blobs/uploads/u2?_state=y -> 405 nginx
+""",
+        # The client sends http:// past the proxy: only the retry loop is seen.
+        """
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+  < Location: http://registry.test/v2/team/app/blobs/uploads/u1?_state=x
++5s POST uploads             -> 202
+  < Location: http://registry.test/v2/team/app/blobs/uploads/u2?_state=y
++10s POST uploads            -> 202
+  < Location: http://registry.test/v2/team/app/blobs/uploads/u3?_state=z
+""",
+        """
+client containerd/1.7.2
+HEAD blob L1                 -> 401
+token push,pull team/app     -> 200
+HEAD blob L1                 -> 404
+POST uploads                 -> 202
+  < Location: http://registry.test/v2/team/app/blobs/uploads/u1?_state=x
+PUT u1 L1 body=L1 no-auth    -> 401
+""",
+    ),
+    also_silent=(
+        # The port of http is open too, and leads to the same registry.
+        """
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+  < Location: http://registry.test/v2/team/app/blobs/uploads/u1?_state=x
+PATCH u1 L1                  -> 202
+PUT u1 L1                    -> 201
+HEAD blob L1                 -> 404
+""",
+    ),
 )
 def location_scheme_downgrade(operation: Operation, facts: Facts) -> Verdict:
-    announcing = [leg for leg in facts.legs if leg.kind in _ANNOUNCES and leg.succeeded]
-    if not announcing:
+    downgraded = [step for step in facts.steps if _downgrades(step)]
+    if not downgraded:
         return DOES_NOT_APPLY
-    if operation.ending is Ending.OK:
-        return PASSES  # the next step went another way than through this proxy, and well
-    downgraded = [leg for leg in announcing if _downgrades(leg)]
-    harmed = [leg for leg in downgraded if not any(n.succeeded for n in _next_steps(leg, facts))]
-    if not harmed:
+    # Where one of them went well, the way over http is open; where the push did, there was another.
+    if operation.ending is Ending.OK or not all(step.lost for step in downgraded):
         return PASSES
-    first = harmed[0]
-    evidence = [
-        Evidence(first, "request.url", "the client came over https"),
-        Evidence(first, "response.header.Location", "and was told to go on over http"),
-    ]
-    after = [leg for leg in _next_steps(first, facts) if leg.refused]
-    if after:
-        where = "error" if after[0].broken else "response.status"
-        evidence.append(Evidence(after[0], where, "what became of the next step"))
+    followed = [step for step in downgraded if step.after]
+    first = (followed or downgraded)[0]
     return Fails(
-        legs=tuple(after[:1] or harmed[:1]),
-        evidence=tuple(evidence),
-        confidence=Confidence.CERTAIN if after else Confidence.LIKELY,
+        legs=tuple(step.end for step in downgraded),
+        evidence=(
+            Evidence(first.before, "request.url", "the client came over https"),
+            Evidence(first.before, "response.header.Location", "and was told to go on over http"),
+            *first.outcome,
+        ),
+        confidence=Confidence.CERTAIN if followed else Confidence.LIKELY,
+        transfer=first.transfer,
         fields={
-            "registry": host(first.url.authority),
-            "uploads": Term(TermKind.URL, f"{first.url.origin}{first.exchange.request.target}"),
+            "registry": host(first.before.url.authority),
+            "uploads": Term(
+                TermKind.URL, f"{first.before.url.origin}{first.before.exchange.request.target}"
+            ),
         },
-        count=len(harmed),
+        count=len(downgraded),
     )
 
 
-def _downgrades(leg: Leg) -> bool:
-    target = leg.location
+def _downgrades(step: Step) -> bool:
+    asked, told = step.before.url, step.announced
     return (
-        leg.url.scheme == "https"
-        and target is not None
-        and target.scheme == "http"
-        and target.host == leg.url.host
+        asked.scheme == "https"
+        and told is not None
+        and told.scheme == "http"
+        and (told.host == asked.host)
     )
-
-
-def _next_steps(leg: Leg, facts: Facts) -> list[Leg]:
-    """Later requests to the session that this answer opened or went on with."""
-    return [
-        later
-        for later in facts.legs
-        if later.session == leg.session and later.started > leg.started and leg.session
-    ]
