@@ -25,7 +25,7 @@ def get(n: int, started: float, *, answered: bool = True, path: str | None = Non
 
 def test_a_running_proxy_keeps_the_last_legs_and_says_so() -> None:
     history = History()
-    history.most_legs = 10
+    history.bound(10)
     for n in range(1_000):
         history.add(get(n, n * 600.0))
         if history.crowded:

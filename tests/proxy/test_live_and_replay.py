@@ -35,6 +35,11 @@ from proxying import (
     through,
 )
 
+from regtrace.proxy import handshakes
+from regtrace.proxy.capture import Reader
+from regtrace.proxy.flows import exchange_of
+from regtrace.wire.exchange import ServerCertificate
+
 LAYER = bytes(range(256)) * 4096  # 1 MiB
 
 
@@ -336,12 +341,92 @@ def test_server_that_the_proxy_does_not_trust(
         assert b" 502 " in said.splitlines()[0]
         await agrees(proxied, confdir)
         assert "ertificate verify failed" in proxied.leg("ping")["error"]
-        if strategy == "eager":
-            (flow,) = proxied.flows()
-            (rejected, *_) = flow.server_conn.certificate_list
-            assert rejected.cn == "127.0.0.1"
+        (flow,) = proxied.flows()
+        certificate = exchange_of(flow).connection.certificate
+        assert certificate is not None
+        assert (certificate.subject, certificate.issuer) == ("CN=127.0.0.1", "CN=Test CA")
+        assert (certificate.names, certificate.self_signed) == (("127.0.0.1",), False)
+        assert certificate.not_before < flow.request.timestamp_start < certificate.not_after
+        assert _certificates(proxied.capture) == [certificate]
 
     run(story())
+
+
+def _certificates(capture: Path) -> list[ServerCertificate | None]:
+    """As ``regtrace report`` reads them."""
+    with capture.open("rb") as stream:
+        return [exchange.connection.certificate for exchange in Reader(str(capture), stream)]
+
+
+def test_server_that_never_answers_the_handshake(
+    tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mitmproxy itself tells nothing of it, not even that the client leaves."""
+    monkeypatch.setattr(handshakes, "_PATIENCE", 0.2)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    def waits(port: int, target: str) -> None:
+        with connect(port, target)[0] as sock:
+            sock.sendall(_client_hello())
+            over.wait(PATIENCE)
+
+    over = threading.Event()
+
+    async def story() -> None:
+        async with server(silent) as port, proxy(tmp_path, confdir) as proxied:
+            told = _hears(proxied, "error")
+            waiting = asyncio.ensure_future(client(waits, proxied.port, f"127.0.0.1:{port}"))
+            await asyncio.wait_for(told.wait(), PATIENCE)
+            over.set()
+            await waiting
+        await agrees(proxied, confdir)
+        (leg,) = proxied.report["legs"]
+        assert leg["decoded"]["tunnel"] == "server-tls"
+        assert "timed out" in leg["error"]
+
+    run(story())
+
+
+@pytest.mark.parametrize(("told", "legs"), [(0.0, 1), (60.0, 0)])
+def test_handshake_that_hangs_when_mitmproxy_ends(
+    tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch, told: float, legs: int
+) -> None:
+    """One that has only just begun is no failure."""
+    monkeypatch.setattr(handshakes, "_TOLD", told)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    def waits(port: int, target: str) -> None:
+        with connect(port, target)[0] as sock:
+            sock.sendall(_client_hello())
+            over.wait(PATIENCE)
+
+    over = threading.Event()
+
+    async def story() -> None:
+        async with server(silent) as port:
+            async with proxy(tmp_path, confdir) as proxied:
+                begun = _hears(proxied, "tls_start_server")
+                waiting = asyncio.ensure_future(client(waits, proxied.port, f"127.0.0.1:{port}"))
+                await asyncio.wait_for(begun.wait(), PATIENCE)
+            over.set()
+            await waiting
+        assert len(proxied.report["legs"]) == legs
+        if legs:
+            await agrees(proxied, confdir)
+
+    run(story())
+
+
+def _client_hello() -> bytes:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="r.test")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
 
 
 def test_client_that_does_not_trust_the_proxy(
@@ -372,11 +457,7 @@ def test_client_that_closes_in_mid_handshake(
 ) -> None:
     def closes(port: int, target: str) -> None:
         sock, _ = connect(port, target)
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="r.test")
-        with pytest.raises(ssl.SSLWantReadError):
-            tls.do_handshake()
-        sock.sendall(outgoing.read())
+        sock.sendall(_client_hello())
         sock.recv(1)
         sock.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -44,9 +45,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[str]:
+def shown(monkeypatch: pytest.MonkeyPatch) -> Queue[str]:
     """What is printed, as it is printed."""
-    printed: asyncio.Queue[str] = asyncio.Queue()
+    printed: Queue[str] = Queue()
     monkeypatch.setattr(voice, "show", printed.put_nowait)
     return printed
 
@@ -57,15 +58,15 @@ def push_manifest(port: int, upstream: int, tag: str = "1") -> Any:
     return client(lambda: through(port, url, "PUT", body=MANIFEST, headers=json))
 
 
-async def summary(shown: asyncio.Queue[str]) -> str:
+async def summary(shown: Queue[str]) -> str:
     while True:
-        text = await asyncio.wait_for(shown.get(), 10)
+        text = await asyncio.to_thread(shown.get, True, 10)
         if text.startswith(("OK  ", "FAILED  ", "NOTHING SEEN  ")):
             return text
 
 
 def test_an_operation_is_summed_up_once_when_it_ends(
-    tmp_path: Path, confdir: Path, shown: asyncio.Queue[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, confdir: Path, shown: Queue[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:
         written = asyncio.Event()
@@ -87,7 +88,7 @@ def test_an_operation_is_summed_up_once_when_it_ends(
 
 
 def test_traffic_of_others_is_not_summed_up(
-    tmp_path: Path, confdir: Path, shown: asyncio.Queue[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, confdir: Path, shown: Queue[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("regtrace.proxy.story.has_ended", lambda operation, now: True)
 
@@ -101,7 +102,7 @@ def test_traffic_of_others_is_not_summed_up(
 
 
 def test_nothing_is_told_twice_when_the_script_is_loaded_anew(
-    tmp_path: Path, confdir: Path, shown: asyncio.Queue[str]
+    tmp_path: Path, confdir: Path, shown: Queue[str]
 ) -> None:
     async def story() -> None:
         setting = (*LINES, "registry_exit_status=true")
@@ -124,7 +125,7 @@ def test_nothing_is_told_twice_when_the_script_is_loaded_anew(
 def test_a_summary_that_the_gate_refuses(
     tmp_path: Path,
     confdir: Path,
-    shown: asyncio.Queue[str],
+    shown: Queue[str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -148,7 +149,7 @@ def test_a_summary_that_the_gate_refuses(
 
 
 def test_an_early_upload_is_one_line_not_a_flood(
-    tmp_path: Path, confdir: Path, shown: asyncio.Queue[str]
+    tmp_path: Path, confdir: Path, shown: Queue[str]
 ) -> None:
     """Twenty uploads at once are read together, not one by one."""
     looks = 0

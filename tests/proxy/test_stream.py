@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import resource
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from h2.connection import H2Connection
@@ -116,6 +119,77 @@ def test_a_big_blob_costs_no_memory(tmp_path: Path, confdir: Path) -> None:
         assert transfer["digest_verified"] is True
         assert transfer["size"] == len(CHUNK) * times
         assert proxied.capture.stat().st_size < 8_000
+
+    run(story())
+
+
+def _damaged(data: bytes) -> bytes:
+    return data[:-1] + b"?"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+@pytest.mark.parametrize("changed", [lambda data: data, _damaged], ids=["intact", "damaged"])
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_a_blob_is_checked_by_the_digest_that_was_asked_for(
+    tmp_path: Path, confdir: Path, algorithm: str, changed: Callable[[bytes], bytes], way: str
+) -> None:
+    """Bytes that have it here and are refused by the registry were damaged behind the proxy."""
+    layer = CHUNK * 20
+    asked = f"{algorithm}:{hashlib.new(algorithm, layer).hexdigest()}"
+    passing = changed(layer)
+
+    async def registry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await request_head(reader)
+        await request_body(reader, head)
+        if head.startswith(b"POST"):
+            writer.write(answer("202 Accepted", f"Location: {UPLOAD}u-1"))
+        elif head.startswith(b"GET"):
+            writer.write(answer("200 OK", body=passing))
+        else:
+            writer.write(answer("201 Created"))
+        await writer.drain()
+
+    async def story() -> None:
+        async with server(registry) as port, proxy(tmp_path, confdir) as proxied:
+            url = f"http://127.0.0.1:{port}"
+            if way == "up":
+                await client(through, proxied.port, url + UPLOAD, "POST")
+                url += f"{UPLOAD}u-1?digest={quote(asked)}"
+                await client(lambda: through(proxied.port, url, "PUT", body=passing))
+            else:
+                url += f"/v2/team/app/blobs/{asked}"
+                await client(through, proxied.port, url)
+        for told in (proxied.report, replayed(proxied.capture)):
+            (transfer,) = told["operations"][0]["transfers"]
+            assert transfer["digest_verified"] is (passing == layer)
+        note = proxied.flows()[-1].metadata[NOTES][f"re{'quest' if way == 'up' else 'sponse'}_body"]
+        assert note["digest"] == f"{algorithm}:{hashlib.new(algorithm, passing).hexdigest()}"
+
+    run(story())
+
+
+def test_a_digest_of_another_algorithm_proves_nothing(tmp_path: Path, confdir: Path) -> None:
+    """The storage's URL does not say what the registry was asked for."""
+    layer = CHUNK * 20
+    asked = f"sha512:{hashlib.sha512(layer).hexdigest()}"
+
+    async def registry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await request_head(reader)
+        away = f"Location: http://{head.split(b'Host: ')[1].split()[0].decode()}/opaque/1"
+        stored = head.startswith(b"GET /opaque")
+        writer.write(answer("200 OK", body=layer) if stored else answer("307 Away", away))
+        await writer.drain()
+
+    def follows(port: int, url: str) -> None:
+        through(port, f"{url}/v2/team/app/blobs/{asked}")
+        through(port, f"{url}/opaque/1")
+
+    async def story() -> None:
+        async with server(registry) as port, proxy(tmp_path, confdir) as proxied:
+            await client(follows, proxied.port, f"http://127.0.0.1:{port}")
+        (transfer,) = proxied.report["operations"][0]["transfers"]
+        assert [leg["status"] for leg in proxied.report["legs"]] == [307, 200]
+        assert transfer["digest_verified"] is None
 
     run(story())
 
@@ -257,7 +331,7 @@ def test_http2(tmp_path: Path, confdir: Path, authority: Authority) -> None:
 
 def _tallied(*, keep: int = 0) -> tuple[dict[str, object], Tally]:
     notes: dict[str, object] = {"size": 0, "digest": None, "complete": False}
-    return notes, Tally(notes, keep)
+    return notes, Tally(notes, "sha256", keep=keep)
 
 
 def test_end_may_come_twice() -> None:

@@ -25,13 +25,15 @@ from proxying import (
 from regtrace.proxy import guard, stream
 from regtrace.proxy.exit_status import ExitStatus
 from regtrace.proxy.guard import guarded
+from regtrace.proxy.handshakes import Handshakes
 from regtrace.proxy.options import Options
+from regtrace.proxy.saving import Saving
 from regtrace.proxy.story import Story
 from regtrace.proxy.stream import Stream
 from regtrace.proxy.tunnels import Tunnels
 from regtrace.proxy.unfinished import Unfinished
 
-ADDONS = (Options, Stream, Tunnels, Unfinished, Story, ExitStatus)
+ADDONS = (Options, Stream, Tunnels, Handshakes, Unfinished, Saving, Story, ExitStatus)
 #: Where a bad option must be able to stop the start.
 AT_START = {"load", "configure"}
 LAYER = bytes(100_000)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mitmproxy import flow, http
-from mitmproxy.io import FlowReader
+from mitmproxy import http
 from mitmproxy.io.har import request_to_flow
 
 from regtrace.proxy.flows import exchange_of
+from regtrace.proxy.saved import saved_flows
 from regtrace.report.model import Damage, NotSeen
 from regtrace.report.visible import visible
 from regtrace.wire.exchange import Exchange
@@ -33,6 +33,8 @@ HAR_LACKS = NotSeen(
 )
 #: Bytes at the beginning by which a foreign file is recognised.
 _EDGE = 512
+#: Bytes after which it is told how far reading is.
+_TELLING = 256 * 1024
 #: Bytes that are asked for at once.
 _STEP = 1024 * 1024
 _FOREIGN = (
@@ -70,7 +72,7 @@ class Reader:
             counted.detach()
 
     def _read(self, counted: _Counted) -> Iterator[Exchange]:
-        whole = 0
+        whole = told = 0
         first = b""
         try:
             first = counted.peek(_EDGE)[:_EDGE]
@@ -79,11 +81,12 @@ class Reader:
                     f"{_named(self.path)}: is empty; was the proxy stopped before any traffic?"
                 )
             self.is_har = first.removeprefix(b"\xef\xbb\xbf").startswith(b"{")
-            for item in _har(counted) if self.is_har else FlowReader(counted).stream():
-                if isinstance(item, http.HTTPFlow):
+            for item in _har(counted) if self.is_har else saved_flows(counted):
+                if item is not None:
                     yield exchange_of(item)
                 whole = counted.position
-                if self.advance:
+                if self.advance and whole - told >= _TELLING:
+                    told = whole
                     self.advance(whole)
         except Unreadable:
             raise
@@ -113,7 +116,7 @@ def open_capture(path: str) -> BinaryIO:
         raise Unreadable(f"{_named(path)}: can't be read: {reason}") from None
 
 
-def _har(stream: BinaryIO) -> Iterator[flow.Flow]:
+def _har(stream: BinaryIO) -> Iterator[http.HTTPFlow]:
     """The flows of a HAR file. mitmproxy's own reader gives up on exports of mitmproxy's own that
     hold a streamed upload, so the entries are read one by one."""
     log = json.loads(stream.read().decode("utf-8-sig"))["log"]
@@ -138,6 +141,10 @@ class _Counted(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """In steps: a broken length may ask for more than the machine has."""
+        if size is not None and 0 <= size <= _STEP:
+            data = super().read(size)
+            self.position += len(data)
+            return data
         pieces = []
         left = sys.maxsize if size is None or size < 0 else size
         while left and (piece := super().read(min(left, _STEP))):

@@ -7,22 +7,42 @@ this room, and is read back here, so a replay knows it too.
 from __future__ import annotations
 
 import hashlib
+import re
+from functools import lru_cache
 from typing import Any
 
-from mitmproxy import http
+from mitmproxy import connection, http
 
-from regtrace.wire.exchange import Body, Connection, Exchange, Headers, Request, Response
-from regtrace.wire.transport import Failure, read_failure
+from regtrace.proxy.certificates import read_certificate
+from regtrace.proxy.saved import SavedConnection, SavedFlow, SavedMessage, SavedRequest
+from regtrace.wire.exchange import (
+    Body,
+    Connection,
+    Exchange,
+    Headers,
+    Request,
+    Response,
+    ServerCertificate,
+)
+from regtrace.wire.transport import SERVER_TLS, Failure, read_failure
+
+AnyFlow = http.HTTPFlow | SavedFlow
+AnyMessage = http.Message | SavedMessage
 
 #: Key of our notes in ``flow.metadata``: plain data only, or mitmproxy loses the flow.
 NOTES = "regtrace"
 #: Bytes of a body that are kept for reading; a manifest has 4 MiB at most (manifests.go).
 KEPT = 4 * 1024 * 1024
 
+#: As a digest, as storage layouts write it, or as ``digest-algorithm`` (distribution-spec, "Pushing
+#: a blob in chunks").
+_SHA512 = re.compile(rb"[/=]sha512(?:[:/&]|__|%3a|\Z)", re.IGNORECASE)
+#: Bytes of a header that is worth remembering, in case it comes again; long tokens have 4 KiB.
+_SHORT = 8 * 1024
 _READABLE = ("json", "xml", "html", "text/", "form-urlencoded")
 
 
-def exchange_of(flow: http.HTTPFlow, *, keep: int = KEPT) -> Exchange:
+def exchange_of(flow: AnyFlow, *, keep: int = KEPT) -> Exchange:
     """The exchange that a flow holds, in whatever state it is."""
     notes = notes_of(flow)
     error, error_at = _error(flow)
@@ -37,24 +57,29 @@ def exchange_of(flow: http.HTTPFlow, *, keep: int = KEPT) -> Exchange:
     )
 
 
-def notes_of(flow: http.HTTPFlow) -> dict[str, Any]:
+def notes_of(flow: AnyFlow) -> dict[str, Any]:
     """What the live proxy noted on this flow; a capture is a stranger's file, so of any kind."""
     notes = flow.metadata.get(NOTES)
     return notes if isinstance(notes, dict) else {}
 
 
-def is_readable(message: http.Message) -> bool:
+def is_readable(message: AnyMessage) -> bool:
     """Whether the body is of a kind that people and rules read: no blob."""
     content_type = message.headers.get("content-type", "").lower()
     return any(word in content_type for word in _READABLE)
 
 
-def is_from_har(flow: http.HTTPFlow) -> bool:
+def algorithm_of(request: http.Request | SavedRequest) -> str:
+    """The algorithm of the digest that a request asks for; sha256 when it names none."""
+    return "sha512" if _SHA512.search(request.data.path) else "sha256"
+
+
+def is_from_har(flow: AnyFlow) -> bool:
     """mitmproxy gives every flow that it made from a HAR entry this client (io/har.py)."""
     return flow.client_conn.peername == ("127.0.0.1", 0)
 
 
-def _request(flow: http.HTTPFlow, notes: dict[str, Any], keep: int) -> Request:
+def _request(flow: AnyFlow, notes: dict[str, Any], keep: int) -> Request:
     request = flow.request
     connects = request.method == "CONNECT"
     fields = request.headers.fields
@@ -71,14 +96,14 @@ def _request(flow: http.HTTPFlow, notes: dict[str, Any], keep: int) -> Request:
         headers=_headers(fields),
         body=_har_body(request, request.method in {"GET", "HEAD"})
         if is_from_har(flow)
-        else _body(request, notes.get("request_body"), readable, keep),
+        else _body(flow, request, notes.get("request_body"), readable, keep),
         started=request.timestamp_start,
         ended=request.timestamp_end,
         version=_plain(request.http_version),
     )
 
 
-def _response(flow: http.HTTPFlow, notes: dict[str, Any], keep: int) -> Response | None:
+def _response(flow: AnyFlow, notes: dict[str, Any], keep: int) -> Response | None:
     response = flow.response
     if response is None or _is_unanswered(flow):
         return None
@@ -88,13 +113,13 @@ def _response(flow: http.HTTPFlow, notes: dict[str, Any], keep: int) -> Response
         headers=_headers(response.headers.fields),
         body=_har_body(response, flow.request.method == "HEAD")
         if is_from_har(flow)
-        else _body(response, notes.get("response_body"), not _is_blob(flow), keep),
+        else _body(flow, response, notes.get("response_body"), not _is_blob(flow), keep),
         started=response.timestamp_start,
         ended=response.timestamp_end,
     )
 
 
-def _body(message: http.Message, note: Any, readable: bool, keep: int) -> Body:
+def _body(flow: AnyFlow, message: AnyMessage, note: Any, readable: bool, keep: int) -> Body:
     complete = message.timestamp_end is not None
     content = message.raw_content
     kept = content if readable and content is not None and len(content) <= keep else None
@@ -111,10 +136,12 @@ def _body(message: http.Message, note: Any, readable: bool, keep: int) -> Body:
         return Body(None, None, None, complete)
     if not content:
         return Body(b"", 0, None, complete)
-    return Body(kept, len(content), f"sha256:{hashlib.sha256(content).hexdigest()}", complete)
+    algorithm = algorithm_of(flow.request)
+    digest = hashlib.new(algorithm, content).hexdigest()
+    return Body(kept, len(content), f"{algorithm}:{digest}", complete)
 
 
-def _har_body(message: http.Message, bodiless: bool) -> Body:
+def _har_body(message: AnyMessage, bodiless: bool) -> Body:
     """A HAR has texts, decoded and perhaps encoded anew: no digest; and empty may mean left out."""
     content = message.raw_content
     if content:
@@ -122,7 +149,7 @@ def _har_body(message: http.Message, bodiless: bool) -> Body:
     return Body() if bodiless else Body(None, None, None, complete=True)
 
 
-def _is_blob(flow: http.HTTPFlow) -> bool:
+def _is_blob(flow: AnyFlow) -> bool:
     """A successful answer with a blob's bytes."""
     response = flow.response
     if response is None or flow.request.method != "GET" or response.status_code >= 300:
@@ -130,12 +157,12 @@ def _is_blob(flow: http.HTTPFlow) -> bool:
     return not is_readable(response)
 
 
-def _is_unanswered(flow: http.HTTPFlow) -> bool:
+def _is_unanswered(flow: AnyFlow) -> bool:
     """Browsers write status 0 into a HAR for a request that got no answer."""
     return flow.response is not None and flow.response.status_code == 0
 
 
-def _error(flow: http.HTTPFlow) -> tuple[str | None, float | None]:
+def _error(flow: AnyFlow) -> tuple[str | None, float | None]:
     if flow.error:
         return _plain(flow.error.msg), flow.error.timestamp
     if flow.response is not None and _is_unanswered(flow):
@@ -143,7 +170,7 @@ def _error(flow: http.HTTPFlow) -> tuple[str | None, float | None]:
     return None, None
 
 
-def _tunnel(flow: http.HTTPFlow, notes: dict[str, Any]) -> str | None:
+def _tunnel(flow: AnyFlow, notes: dict[str, Any]) -> str | None:
     if flow.request.method != "CONNECT":
         return None
     noted = notes.get("tunnel")
@@ -152,11 +179,10 @@ def _tunnel(flow: http.HTTPFlow, notes: dict[str, Any]) -> str | None:
     failure = read_failure(flow.error.msg) if flow.error else Failure.OTHER
     if failure is Failure.CLIENT_TRUST:
         return "client-tls"
-    tls = {Failure.CERTIFICATE, Failure.NOT_TLS}
-    return "server-tls" if failure in tls else "server-connect"
+    return "server-tls" if failure in SERVER_TLS else "server-connect"
 
 
-def _connection(flow: http.HTTPFlow) -> Connection:
+def _connection(flow: AnyFlow) -> Connection:
     client, server = flow.client_conn, flow.server_conn
     here, there = client.peername, server.peername if server else None
     return Connection(
@@ -164,17 +190,36 @@ def _connection(flow: http.HTTPFlow) -> Connection:
         client_host=here[0] if here else None,
         server_host=there[0] if there else None,
         server_port=there[1] if there else None,
+        certificate=_certificate(server),
     )
 
 
+def _certificate(server: connection.Server | SavedConnection) -> ServerCertificate | None:
+    if not server.certificate_list:
+        return None
+    first = server.certificate_list[0]
+    return read_certificate(first if isinstance(first, bytes) else first.to_pem())
+
+
 def _headers(fields: Any) -> Headers:
-    return Headers((_text(name), _text(value)) for name, value in fields)
+    return Headers([(_known_text(name), _known_text(value)) for name, value in fields])
+
+
+def _known_text(raw: bytes) -> str:
+    """Names of headers, agents, tokens come again and again: one string for all of them."""
+    return _short_text(raw) if len(raw) <= _SHORT else _text(raw)
+
+
+@lru_cache(maxsize=1024)
+def _short_text(raw: bytes) -> str:
+    return _text(raw)
 
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+@lru_cache(maxsize=256)  # methods, versions, hosts
 def _plain(text: str) -> str:
     """Without the lone surrogates that stand for bytes that are no UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()

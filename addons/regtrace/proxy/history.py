@@ -9,23 +9,25 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from regtrace.follow.life import Ending
+from regtrace.diagnose.engine import Examiner, examine
 from regtrace.follow.story import Operation
 from regtrace.follow.tracker import Tracker
-from regtrace.report.build import Telling
 from regtrace.report.model import NotSeen
+from regtrace.report.telling import Telling
 from regtrace.wire.decode import decode
 from regtrace.wire.exchange import Exchange
 from regtrace.wire.leg import Kind
 
-#: Ids of exchanges remembered at most.
-_MOST_IDS = 100_000
+#: Ids of exchanges remembered at most, of a file and of a running proxy: in a file, the second copy
+#: of a flow stands at the very end.
+_MOST_IDS, _MOST_IDS_LIVE = 100_000, 10_000
 
 
 class History:
     def __init__(self) -> None:
-        self.most_legs: int | None = None
-        """Legs of operations that are over, kept at most; None keeps all."""
+        self.judge: Examiner = examine
+        """Says what is wrong with an operation."""
+        self._most_legs: int | None = None
         self._tracker = Tracker()
         self._over: deque[Telling] = deque()
         self._legs_over = 0
@@ -39,6 +41,12 @@ class History:
         self.last: float | None = None
         self.cut = 0
         """Operations that ended and are no longer kept."""
+
+    def bound(self, most_legs: int) -> None:
+        """Before anything comes: keep so many legs of operations that are open, and of those that
+        are over."""
+        self._most_legs = most_legs
+        self._tracker = Tracker(most_legs=most_legs)
 
     def add(self, exchange: Exchange) -> None:
         """Take in an exchange, or what is newly known of it: the same id replaces.
@@ -71,21 +79,34 @@ class History:
         for operation in leaving:
             self._is_over.update(dict.fromkeys((leg.id for leg in operation.legs), True))
             if any(leg.kind is not Kind.OTHER for leg in operation.legs):
-                self._over.append(Telling.of(operation))
+                telling = Telling.of(operation, self.judge)
+                self._over.append(telling)
                 self._legs_over += len(operation.legs)
-                self._one_failed = self._one_failed or operation.ending is Ending.FAILED
+                self._one_failed = self._one_failed or telling.failed
         self._forget()
         return leaving
+
+    def take(self) -> tuple[Telling, ...]:
+        """The operations that are over: who takes them keeps them."""
+        taken = tuple(self._over)
+        self._over.clear()
+        self._legs_over = 0
+        return taken
 
     def tellings(self) -> Iterator[Telling]:
         """Every operation that is kept now, with what the rules say of it. They are asked as this
         is read, which may be on another thread."""
-        return chain(tuple(self._over), map(Telling.of, self.open()))
+        return chain(tuple(self._over), (Telling.of(op, self.judge) for op in self.open()))
 
     @property
     def failed(self) -> bool:
-        """Whether an operation failed, kept or not."""
-        return self._one_failed or any(op.ending is Ending.FAILED for op in self.open())
+        """Whether an operation failed, kept or not, by anything that is not suppressed."""
+        return self._one_failed or any(Telling.of(op, self.judge).failed for op in self.open())
+
+    def holds(self) -> int:
+        """Bytes of bodies in all that is kept."""
+        operations = chain(self.open(), (telling.operation for telling in self._over))
+        return sum(bytes_held(leg.exchange) for op in operations for leg in op.legs)
 
     def lacks(self) -> Iterator[NotSeen]:
         """What had to be given up, for the report."""
@@ -98,18 +119,25 @@ class History:
         if self.cut:
             yield NotSeen(
                 f"{self.cut} earlier operations",
-                f"a running proxy keeps the last {self.most_legs} legs that are over",
+                f"a running proxy keeps the last {self._most_legs} legs that are over",
                 "replay the capture (mitmdump -w) for the whole story",
             )
 
     def _forget(self) -> None:
-        while self.most_legs is not None and self._legs_over > self.most_legs:
+        while self._most_legs is not None and self._legs_over > self._most_legs:
             self._legs_over -= len(self._over.popleft().operation.legs)
             self.cut += 1
-        while len(self._is_over) > _MOST_IDS:
+        most = _MOST_IDS if self._most_legs is None else _MOST_IDS_LIVE
+        while len(self._is_over) > most:
             del self._is_over[next(iter(self._is_over))]
 
 
 def exchanges_of(tellings: Iterable[Telling]) -> list[Exchange]:
     """All that these operations were told from: what the redaction gate must know."""
     return [leg.exchange for telling in tellings for leg in telling.operation.legs]
+
+
+def bytes_held(exchange: Exchange) -> int:
+    """Bytes of the bodies that it keeps."""
+    answered = len(exchange.response.body.kept or b"") if exchange.response else 0
+    return len(exchange.request.body.kept or b"") + answered

@@ -16,8 +16,8 @@ from mitmproxy import ctx, hooks, http
 from regtrace.proxy.guard import guarded
 from regtrace.proxy.story import Story
 from regtrace.redact.redactor import Level, Redactor
-from regtrace.report.build import Telling
 from regtrace.report.remarks import Remark, remarks
+from regtrace.report.telling import Telling
 
 #: Seconds from news to saying it; a look takes at most this share of the time.
 _SOON, _SHARE = 0.5, 0.05
@@ -76,7 +76,7 @@ class Marks:
     def _mark(self, telling: Telling) -> list[http.HTTPFlow]:
         redactor = Redactor(Level(ctx.options.registry_share))
         found = ((self._flows.get(id_), said) for id_, said in remarks(telling, redactor).items())
-        return [flow for flow, said in found if flow is not None and _apply(flow, said)]
+        return [flow for flow, said in found if flow is not None and put(flow, said)]
 
     @guarded
     def done(self) -> None:
@@ -94,8 +94,8 @@ def _standing(telling: Telling) -> tuple[int, float, str]:
     return len(operation.legs), operation.last_seen, operation.ending.value
 
 
-def _apply(flow: http.HTTPFlow, remark: Remark) -> bool:
-    """Whether that changed anything. A mark that a person set stays."""
+def put(flow: http.HTTPFlow, remark: Remark) -> bool:
+    """Put this beside the flow; whether that changed anything. A mark that a person set stays."""
     ours = flow.marked in {"", ":x:", ":warning:"}
     marker = remark.marker if ours else flow.marked
     if (flow.comment, flow.marked) == (remark.comment, marker):

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mitmproxy import ctx, exceptions
 
+from regtrace.diagnose.yamltext import Mistake
 from regtrace.proxy.flows import KEPT
+from regtrace.proxy.site import Site, read_site
 from regtrace.redact.redactor import Level
 from regtrace.report.output import Refused, check_path
 from regtrace.report.visible import visible
@@ -27,11 +30,18 @@ _CHOICES = {"registry_live": LIVE, "registry_share": _LEVELS}
 
 _NAMES = (
     "registry_report",
+    "registry_config",
+    "registry_rules",
+    "registry_hosts",
     "registry_live",
     "registry_share",
     "registry_exit_status",
     "registry_body_limit",
 )
+
+
+#: A host name or address, with ``*`` in it, and a port.
+_HOST = re.compile(r"(?:[A-Za-z0-9*._-]+|\[[0-9A-Fa-f:]+\])(?::[0-9*]{1,5})?")
 
 
 class Options:
@@ -46,9 +56,34 @@ class Options:
             Sequence[str],
             [],
             "Write the report to this path when an operation ends and when mitmproxy ends, for"
-            " example registry_report=push.json. The ending chooses the format: .json or .txt."
+            " example registry_report=push.json. The ending chooses the format: .json, .txt, .md"
+            " or another that regtrace report -o knows."
             " Give it again for another file. Only you may read it, and a file that regtrace did"
             " not write is never replaced.",
+        )
+        loader.add_option(
+            "registry_config",
+            str,
+            "",
+            "A YAML file that says how your registries ought to look (realm, issuer, storage, keys,"
+            " limits of the reverse proxy), so that more can be proved, and which findings you have"
+            " accepted for a while.",
+        )
+        loader.add_option(
+            "registry_rules",
+            str,
+            "",
+            "A directory of rules of your own, in YAML or Python. A Python file is run as your own"
+            " code. Try them with: regtrace rules test DIR",
+        )
+        loader.add_option(
+            "registry_hosts",
+            Sequence[str],
+            [],
+            "Look only into the TLS connections to these hosts, such as registry.example.com,"
+            " *.corp or registry.corp:5000, and let all others pass sealed, with the server's own"
+            " certificate. The token server and the storage that such a registry sends its clients"
+            " to are looked into as well. Without it every host is looked into.",
         )
         loader.add_option(
             "registry_live",
@@ -87,13 +122,18 @@ class Options:
     def configure(self, updated: set[str]) -> None:
         if self._refused:
             return
-        for complaint in _unaccepted(name for name in _NAMES if name in updated):
+        for complaint in _unaccepted([name for name in _NAMES if name in updated]):
             raise exceptions.OptionsError(complaint)
 
 
 def report_paths() -> list[str]:
     """The value of ``registry_report``; no shell opens a ``~`` behind ``registry_report=``."""
     return [str(Path(path).expanduser()) for path in ctx.options.registry_report]
+
+
+def site() -> Site:
+    """What ``registry_config`` and ``registry_rules`` describe. Raises Mistake."""
+    return read_site(ctx.options.registry_config, ctx.options.registry_rules)
 
 
 def _unknown() -> Iterator[str]:
@@ -120,7 +160,9 @@ def _untyped() -> Iterator[str]:
             deferred.update(others)
 
 
-def _unaccepted(names: Iterable[str]) -> Iterator[str]:
+def _unaccepted(names: Collection[str]) -> Iterator[str]:
+    if {"registry_config", "registry_rules"}.intersection(names):
+        yield from _unaccepted_site()
     for name in names:
         value = getattr(ctx.options, name)
         choices = _CHOICES.get(name)
@@ -128,9 +170,31 @@ def _unaccepted(names: Iterable[str]) -> Iterator[str]:
             yield f"{name}={visible(value)}: use one of {', '.join(choices)}"
         elif name == "registry_body_limit" and value < 0:
             yield f"{name}={value}: use a number of bytes, 0 or more"
+        elif name == "registry_hosts":
+            yield from _unaccepted_hosts(value)
         elif name == "registry_report":
-            for path in report_paths():
-                try:
-                    check_path(path)
-                except Refused as fault:
-                    yield f"registry_report: {fault}"
+            yield from _unaccepted_paths()
+
+
+def _unaccepted_site() -> Iterator[str]:
+    try:
+        site()
+    except Mistake as fault:
+        yield visible(str(fault))
+
+
+def _unaccepted_hosts(patterns: Sequence[str]) -> Iterator[str]:
+    for pattern in patterns:
+        if not _HOST.fullmatch(pattern):
+            yield (
+                f"registry_hosts={visible(pattern)}: use a host name, with * for any part of it,"
+                " and :PORT where it matters; no https:// and no path"
+            )
+
+
+def _unaccepted_paths() -> Iterator[str]:
+    for path in report_paths():
+        try:
+            check_path(path)
+        except Refused as fault:
+            yield f"registry_report: {fault}"

@@ -7,14 +7,14 @@ bodies that the diagnosis reads (manifests, tokens, error pages) stay with mitmp
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from mitmproxy import ctx, http
 
-from regtrace.proxy.flows import NOTES, is_readable
+from regtrace.proxy.flows import NOTES, algorithm_of, is_readable
 from regtrace.proxy.guard import guarded, note
+from regtrace.proxy.hashing import Hashing
 
 
 class Stream:
@@ -52,10 +52,10 @@ def _tee(flow: http.HTTPFlow, message: http.Message, which: str, *, is_blob: boo
     fits = length.isascii() and length.isdigit() and int(length) <= limit
     if length == "0" or (fits and not is_blob):
         return
-    tally = _notes(flow)[which] = {"size": 0, "digest": None, "complete": False}
+    notes = _notes(flow)[which] = {"size": 0, "digest": None, "complete": False}
     # A readable body of unknown length is kept as long as it is small, and belongs to the capture.
-    keep = 0 if is_blob or length else limit
-    message.stream = _passing(message, Tally(tally, keep), message.stream)
+    tally = Tally(notes, algorithm_of(flow.request), keep=0 if is_blob or length else limit)
+    message.stream = _passing(message, tally, message.stream)
 
 
 def _notes(flow: http.HTTPFlow) -> dict[str, Any]:
@@ -66,42 +66,44 @@ def _notes(flow: http.HTTPFlow) -> dict[str, Any]:
 class Tally:
     """Counts and hashes the chunks of one body; ``kept`` is all of it while that is little."""
 
-    def __init__(self, notes: dict[str, Any], keep: int) -> None:
+    def __init__(self, notes: dict[str, Any], algorithm: str, *, keep: int) -> None:
         self._notes = notes
         self._keep = keep
-        self._sha256 = hashlib.sha256()
+        self._hashing = Hashing(algorithm)
         self.kept: list[bytes] | None = [] if keep else None
 
     def take(self, chunk: bytes) -> None:
         self._notes["size"] += len(chunk)
-        self._sha256.update(chunk)
+        self._hashing.take(chunk)
         if self.kept is not None:
             self.kept.append(chunk)
             if self._notes["size"] > self._keep:
                 self.kept = None
 
     def end(self) -> None:
-        self._notes.update(digest=f"sha256:{self._sha256.hexdigest()}", complete=True)
+        self._notes.update(digest=self._hashing.digest(), complete=True)
 
 
 def _passing(
     message: http.Message, tally: Tally, other: Callable[[bytes], Any] | bool
 ) -> Callable[[bytes], bytes | Iterable[bytes]]:
     """A stream function that always gives back what it got, or what another script makes of it."""
-    whole = True
+    awaits_end = True
 
     def passing(chunk: bytes) -> bytes | Iterable[bytes]:
-        nonlocal whole
+        nonlocal awaits_end
         try:
             if chunk:
                 tally.take(chunk)
-            elif whole:
+            elif awaits_end:
+                # mitmproxy 11 ends twice when HTTP/2 ends with an empty frame.
+                awaits_end = False
                 tally.end()
                 if tally.kept is not None:
                     message.raw_content = b"".join(tally.kept)
         except Exception as fault:
             # A sum with a gap is worse than none.
-            whole = False
+            awaits_end = False
             note("stream", fault)
         return other(chunk) if callable(other) else chunk
 

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from regtrace.proxy.commands import Commands
+from regtrace.proxy.content_views import ContentViews
+from regtrace.proxy.handshakes import Handshakes
+from regtrace.proxy.hosts import Hosts
+from regtrace.proxy.marks import Marks
 from regtrace.proxy.options import Options
+from regtrace.proxy.progress import Progress
+from regtrace.proxy.saving import Saving
 from regtrace.proxy.story import Story
 from regtrace.proxy.stream import Stream
 from regtrace.proxy.tunnels import Tunnels
@@ -16,5 +23,19 @@ from regtrace.proxy.unfinished import Unfinished
 
 def addons() -> list[Any]:
     """A new set, for one proxy."""
-    unfinished = Unfinished()
-    return [Options(), Stream(), Tunnels(), unfinished, Story(unfinished)]
+    unfinished, saving = Unfinished(), Saving()
+    story = Story(unfinished, saving)
+    return [
+        Options(),
+        Hosts(),
+        Stream(),
+        Tunnels(),
+        Handshakes(unfinished),
+        unfinished,
+        saving,
+        story,
+        Progress(unfinished),
+        Marks(story),
+        ContentViews(),
+        Commands(story),
+    ]

@@ -15,7 +15,7 @@ from mitmproxy import addonmanager, certs, connection, ctx, eventsequence, flow,
 from regtrace.proxy.flows import NOTES
 from regtrace.proxy.guard import guarded
 
-#: Connection errors remembered until their CONNECT is answered.
+#: Connections that failed, remembered until a flow tells of them.
 _MOST = 1_000
 
 
@@ -24,13 +24,15 @@ class Tunnels:
 
     def __init__(self) -> None:
         self._errors: dict[tuple[str, Any], str] = {}
+        """Of a client's connection and the server's address: why that could not be reached."""
+        self._rejected: dict[tuple[str, Any], list[certs.Cert]] = {}
+        """Of the same: the certificates that were not accepted."""
 
     @guarded
     def server_connect_error(self, data: Any) -> None:
         """The reason stands here; the CONNECT that it ends comes next, without it."""
         self._errors[data.client.id, data.server.address] = data.server.error or ""
-        while len(self._errors) > _MOST:
-            del self._errors[next(iter(self._errors))]
+        _forget_oldest(self._errors)
 
     @guarded
     async def http_connect_error(self, flow: http.HTTPFlow) -> None:
@@ -38,7 +40,7 @@ class Tunnels:
         reason = self._errors.pop((flow.client_conn.id, (asked.host, asked.port)), "")
         if not reason and flow.response is not None:
             reason = f"CONNECT was answered {flow.response.status_code}"
-        failed = _failed(
+        failed = failed_tunnel(
             flow.client_conn,
             flow.server_conn,
             (asked.host, asked.port),
@@ -51,12 +53,12 @@ class Tunnels:
             failed.request.headers["User-Agent"] = agent
         dumper = ctx.master.addons.get("dumper")
         # From 12.2.2 on, mitmdump prints the CONNECT itself; once is enough.
-        await _pass_on(failed, but=dumper if hasattr(dumper, "http_connect_error") else None)
+        await pass_on(failed, but=dumper if hasattr(dumper, "http_connect_error") else None)
 
     @guarded
     async def tls_failed_client(self, data: Any) -> None:
         address = data.context.server.address or (data.conn.sni or "unknown", 443)
-        failed = _failed(
+        failed = failed_tunnel(
             data.conn,
             data.context.server,
             address,
@@ -64,16 +66,31 @@ class Tunnels:
             tunnel="client-tls",
             started=data.conn.timestamp_start,
         )
-        await _pass_on(failed)
+        await pass_on(failed)
 
     @guarded
     def tls_failed_server(self, data: Any) -> None:
         """The rejected certificates become part of the flow that is saved for the failure."""
         chain = data.ssl_conn.get_peer_cert_chain() or []
         data.conn.certificate_list = [certs.Cert.from_pyopenssl(cert) for cert in chain]
+        where = data.context.client.id, data.conn.address
+        self._rejected[where] = data.conn.certificate_list
+        _forget_oldest(self._rejected)
+
+    @guarded
+    def error(self, flow: http.HTTPFlow) -> None:
+        """With ``connection_strategy=lazy``, the flow knows nothing of the failed connection."""
+        if not flow.server_conn.certificate_list:
+            where = flow.client_conn.id, (flow.request.host, flow.request.port)
+            flow.server_conn.certificate_list = self._rejected.get(where, [])
 
 
-def _failed(
+def _forget_oldest(remembered: dict[Any, Any]) -> None:
+    while len(remembered) > _MOST:
+        del remembered[next(iter(remembered))]
+
+
+def failed_tunnel(
     client: connection.Client,
     server: connection.Server,
     address: tuple[str, int],
@@ -82,6 +99,7 @@ def _failed(
     tunnel: str,
     started: float | None,
 ) -> http.HTTPFlow:
+    """The CONNECT that came to nothing, as a flow. ``started``: epoch seconds."""
     failed = http.HTTPFlow(client, server)
     now = time.time()
     failed.request = http.Request(
@@ -103,7 +121,7 @@ def _failed(
     return failed
 
 
-async def _pass_on(failed: http.HTTPFlow, but: Any = None) -> None:
+async def pass_on(failed: http.HTTPFlow, but: Any = None) -> None:
     """To every addon but one, as Master.load_flow does; that would also turn the address into the
     target of a reverse proxy."""
     for event in eventsequence.iterate(failed):

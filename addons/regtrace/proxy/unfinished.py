@@ -22,6 +22,10 @@ class Unfinished:
         """Begun, and neither answered nor broken off."""
         return [*self._sending.values(), *self._waiting.values()]
 
+    def add(self, flow: http.HTTPFlow) -> None:
+        """One that mitmproxy itself knows nothing of."""
+        self._sending[flow.id] = flow
+
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.live:

@@ -1,0 +1,230 @@
+"""Flows of a file that mitmproxy wrote, restored no further than an exchange needs.
+
+mitmproxy's own reader takes most of its time for parts of a flow that no exchange shows: state of
+connections, certificates, timers. The file's format, a tnetstring for each flow, and the steps from
+older formats are mitmproxy's; the objects made here have its names for what ``flows.py`` asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+from mitmproxy.io import compat
+from mitmproxy.version import FLOW_FORMAT_VERSION
+
+#: Letters behind a value that tell its type (mitmproxy/io/tnetstring.py).
+_BYTES, _TEXT, _LIST, _DICT = b",;]}"
+_PLAIN: dict[int, Callable[[bytes], Any]] = {
+    ord("~"): lambda raw: None,
+    ord("#"): int,
+    ord("^"): float,
+    ord("!"): lambda raw: raw == b"true",
+}
+_CONNECTIONS = ("client_conn", "server_conn")
+#: Bytes of a list that is worth remembering, in case it comes again: a header field with a token.
+_SHORT = 8 * 1024
+#: Digits that a length may have.
+_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class SavedHeaders:
+    fields: tuple[tuple[bytes, bytes], ...]
+
+    def get(self, name: str, default: str = "") -> str:
+        """All values of this name, which is in lower case."""
+        wanted = name.encode()
+        values = [value for key, value in self.fields if key.lower() == wanted]
+        return b", ".join(values).decode("utf-8", "surrogateescape") if values else default
+
+    def __contains__(self, name: str) -> bool:
+        wanted = name.encode()
+        return any(key.lower() == wanted for key, _ in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedMessage:
+    http_version: str
+    headers: SavedHeaders
+    raw_content: bytes | None
+    timestamp_start: float
+    timestamp_end: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRequest(SavedMessage):
+    method: str
+    scheme: str
+    host: str
+    port: int
+    path: bytes
+
+    @property
+    def data(self) -> SavedRequest:
+        """Where mitmproxy has the path as bytes."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class SavedResponse(SavedMessage):
+    status_code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedError:
+    msg: str
+    timestamp: float
+
+
+@dataclass(frozen=True, slots=True)
+class SavedConnection:
+    id: str
+    peername: tuple[Any, ...] | None
+    certificate_list: tuple[bytes, ...]
+    """Of the other side, its own first, in PEM."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFlow:
+    id: str
+    request: SavedRequest
+    response: SavedResponse | None
+    error: SavedError | None
+    metadata: dict[str, Any]
+    client_conn: SavedConnection
+    server_conn: SavedConnection
+
+
+def saved_flows(stream: BinaryIO) -> Iterator[SavedFlow | None]:
+    """Each flow of the file; None stands for one that is not HTTP. Raises ValueError where the file
+    is damaged, without words unless mitmproxy has some."""
+    while record := _record(stream):
+        try:
+            (state,) = _items(record, 0, len(record))
+            if state.get("version") != FLOW_FORMAT_VERSION:
+                # The steps from older formats ask for all of it.
+                (state,) = _items(record, 0, len(record), whole=True)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise ValueError from None
+        current: dict[Any, Any] = compat.migrate_flow(state)
+        yield _flow(current) if current["type"] == "http" else None
+
+
+def _record(stream: BinaryIO) -> bytes:
+    """The next flow as it was written; empty at the end of the file."""
+    length = b""
+    while (byte := stream.read(1)).isdigit() and len(length) < _DIGITS:
+        length += byte
+    if byte == b":" and length:
+        return b"%b:%b" % (length, stream.read(int(length) + 1))
+    if length or byte:
+        raise ValueError
+    return b""
+
+
+def _items(data: bytes, at: int, end: int, *, whole: bool = False) -> list[Any]:
+    """The values that stand between these two places, one after the other; unless ``whole``, of
+    connections only what is asked for."""
+    items: list[Any] = []
+    while at < end:
+        colon = data.index(b":", at, at + _DIGITS + 1)
+        start = colon + 1
+        at = start + int(data[at:colon])
+        if at < start:
+            raise ValueError
+        kind = data[at]
+        if kind == _BYTES:
+            items.append(data[start:at])
+        elif kind == _TEXT:
+            items.append(data[start:at].decode())
+        elif kind == _LIST:
+            short = at - start <= _SHORT and not whole
+            items.append(
+                _same(data[start:at]) if short else _items(data, start, at, whole=whole)
+            )
+        elif kind == _DICT:
+            if not whole and items and items[-1] in _CONNECTIONS:
+                # What is asked for of a connection stands behind ten fields that are not.
+                start = max(data.rfind(b"16:certificate_list;", start, at), start)
+            inner = _items(data, start, at, whole=whole)
+            items.append(dict(zip(inner[::2], inner[1::2], strict=True)))
+        else:
+            items.append(_PLAIN[kind](data[start:at]))
+        at += 1
+    if at != end:
+        raise ValueError
+    return items
+
+
+@lru_cache(maxsize=1024)  # most header fields came before
+def _same(data: bytes) -> tuple[Any, ...]:
+    return tuple(_items(data, 0, len(data)))
+
+
+def _flow(state: dict[str, Any]) -> SavedFlow:
+    """Raises ValueError for what is of another type than mitmproxy writes."""
+    try:
+        request, response, error = state["request"], state["response"], state["error"]
+        return SavedFlow(
+            _one(str, state["id"]),
+            SavedRequest(
+                **_message(request),
+                method=_text(request["method"]).upper(),
+                scheme=_text(request["scheme"]),
+                host=_one(str, request["host"]),
+                port=_one(int, request["port"]),
+                path=_one(bytes, request["path"]),
+            ),
+            SavedResponse(
+                **_message(response),
+                status_code=_one(int, response["status_code"]),
+                reason=_one(bytes, response["reason"]).decode("iso-8859-1"),
+            )
+            if response
+            else None,
+            SavedError(_one(str, error["msg"]), _time(error["timestamp"])) if error else None,
+            _one(dict, state["metadata"]),
+            _connection(state["client_conn"]),
+            _connection(state["server_conn"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise ValueError from None
+
+
+def _message(state: dict[str, Any]) -> dict[str, Any]:
+    ended, content = state["timestamp_end"], state["content"]
+    return {
+        "http_version": _text(state["http_version"]),
+        "headers": SavedHeaders(
+            tuple((_one(bytes, name), _one(bytes, value)) for name, value in state["headers"])
+        ),
+        "raw_content": None if content is None else _one(bytes, content),
+        "timestamp_start": _time(state["timestamp_start"]),
+        "timestamp_end": None if ended is None else _time(ended),
+    }
+
+
+def _connection(state: dict[str, Any]) -> SavedConnection:
+    peer = state["peername"]
+    if peer is not None:
+        peer = (_one(str, peer[0]), _one(int, peer[1]))
+    certificates = tuple(_one(bytes, pem) for pem in state["certificate_list"])
+    return SavedConnection(_one(str, state["id"]), peer, certificates)
+
+
+def _text(raw: Any) -> str:
+    return str(_one(bytes, raw), "utf-8", "surrogateescape")
+
+
+def _time(value: float) -> float:
+    return value if type(value) is float else float(_one(int, value))
+
+
+def _one(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise ValueError
+    return value

@@ -1,0 +1,152 @@
+"""The capture is whole however mitmproxy ends, and whatever becomes of the file."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from dumping import Mitmdump, registry
+from mitmproxy.io import FlowReader, FlowWriter
+from mitmproxy.test import tflow
+from mitmproxy.version import VERSION
+from proxying import UPLOAD, answer, client, proxy, request_body, request_head, run, server, through
+
+from regtrace import __version__
+from regtrace.proxy.capture import Reader
+from regtrace.proxy.flows import NOTES
+from regtrace.proxy.saving import Steady
+from regtrace.wire.exchange import Exchange
+
+
+def push_manifest(port: int, registry: str, tag: int) -> int:
+    headers = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
+    url = f"{registry}/v2/team/app/manifests/{tag}"
+    return through(port, url, "PUT", body=b"{}" + b" " * 10_000, headers=headers)[0]
+
+
+def read(capture: Path) -> list[Exchange]:
+    with capture.open("rb") as stream:
+        reader = Reader(str(capture), stream)
+        exchanges = list(reader)
+    assert reader.damage is None
+    return exchanges
+
+
+@pytest.mark.parametrize(
+    ("end", "in_flight"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGKILL, 0)]
+)
+def test_the_end(tmp_path: Path, confdir: Path, end: signal.Signals, in_flight: int) -> None:
+    """Of a killed proxy, only what was on its way is missing."""
+    capture = tmp_path / "push.mitm"
+    with registry() as serving:
+        dump = Mitmdump(confdir, "-w", capture)
+        for tag in range(5):
+            assert push_manifest(dump.port, serving.url, tag) == 201
+        with socket.create_connection(("127.0.0.1", dump.port)) as sock:
+            sock.sendall(f"GET {serving.url}/v2/ HTTP/1.1\r\nHost: r\r\n\r\n".encode())
+            assert serving.asked.wait(10)
+            dump.end(end)
+    exchanges = read(capture)
+    assert sum(exchange.response is not None for exchange in exchanges) == 5
+    assert sum(exchange.response is None for exchange in exchanges) == in_flight
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk(tmp_path: Path, confdir: Path) -> None:
+    """mitmproxy by itself would end, and the push with it."""
+    report = tmp_path / "push.json"
+    with registry() as serving:
+        dump = Mitmdump(confdir, "-w", "/dev/full", "--set", f"registry_report={report}")
+        for tag in range(3):
+            assert push_manifest(dump.port, serving.url, tag) == 201
+        _, stderr = dump.end()
+    assert dump.process.returncode == 0
+    assert stderr.count("the capture can't be written: No space left on device") == 1
+    (lack,) = json.loads(report.read_text())["not_seen"]
+    assert lack["what"] == "3 exchanges in the capture"
+    assert "No space left on device" in lack["why"]
+
+
+class _Full(io.FileIO):
+    """A disk with so much room, which somebody makes more."""
+
+    room = 1_000
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = super().write(data[: self.room])
+        self.room -= written
+        return written
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_what_is_written_stays_readable(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "push.mitm"
+    path.write_bytes(b"")
+    lost: list[OSError] = []
+    disk = _Full(path, mode)
+    writer = FlowWriter(Steady(disk, lost.append))  # type: ignore[arg-type]
+    flows = [tflow.tflow(resp=True) for _ in range(6)]
+    disk.room = 10_000
+    writer.add(flows[0])
+    size = path.stat().st_size
+    assert 0 < size < 10_000
+    disk.room = size // 2
+    writer.add(flows[1])
+    writer.add(flows[2])
+    disk.room = 100_000
+    for flow in flows[3:]:
+        writer.add(flow)
+    with path.open("rb") as stream:
+        found = [flow.id for flow in FlowReader(stream).stream()]
+    assert found == [flow.id for flow in (flows[0], *flows[3:])]
+    assert [fault.errno for fault in lost] == [errno.ENOSPC] * 2
+
+
+async def accepts(reader, writer) -> None:  # type: ignore[no-untyped-def]
+    await request_body(reader, await request_head(reader))
+    writer.write(answer("202 Accepted"))
+    await writer.drain()
+
+
+def test_a_place_for_the_next_file_that_is_gone(tmp_path: Path, confdir: Path) -> None:
+    """-w with a date in its name begins a new file now and then."""
+
+    there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
+    there.mkdir()
+
+    async def story() -> None:
+        async with server(accepts) as port, proxy(there, confdir) as proxied:
+            patch = (through, proxied.port, f"http://127.0.0.1:{port}{UPLOAD}u-1", "PATCH")
+            there.rename(elsewhere)
+            there.write_text("a file where the directory should be")
+            proxied.master.addons.get("save").current_path = "the file of yesterday"
+            assert (await client(*patch))[0] == 202
+            there.unlink()
+            elsewhere.rename(there)
+            assert (await client(*patch))[0] == 202
+        assert len(read(proxied.capture)) == 1
+        (lack,) = proxied.report["not_seen"]
+        assert lack["what"] == "1 exchanges in the capture"
+
+    run(story())
+
+
+def test_the_capture_says_what_made_it(tmp_path: Path, confdir: Path) -> None:
+    async def story() -> None:
+        async with server(accepts) as port, proxy(tmp_path, confdir) as proxied:
+            for _ in range(2):
+                await client(through, proxied.port, f"http://127.0.0.1:{port}/v2/")
+        first, second = proxied.flows()
+        made = {"regtrace": __version__, "mitmproxy": VERSION}
+        assert first.metadata[NOTES]["recorded_by"] == made
+        assert "recorded_by" not in second.metadata[NOTES]
+
+    run(story())
