@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from mitmproxy.version import VERSION
 
 from regtrace import cli
+from regtrace.diagnose.user_rules.read import EXAMPLE
 from regtrace.setup.script import addon_path
 
 ROOT = Path(__file__).parents[2]
@@ -67,12 +68,34 @@ def test_exit_status(command: list[str], capture: Path, status: int) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
 
+def test_what_the_site_accepts_and_its_own_rules(command: list[str], tmp_path: Path) -> None:
+    """The exit status does not count what is suppressed, and own rules speak too."""
+    site, report = tmp_path / "site.conf", tmp_path / "push.json"
+    site.write_text("suppress: [{rule: RT412, reason: known for long, until: 2026-12-31}]")
+    own = EXAMPLE.partition("when:")[0] + "when: leg.kind == 'storage'\n"
+    (tmp_path / "own.yaml").write_text(own + "fires: GET /v2/ -> 401\nsilent: GET /v2/ -> 401\n")
+    options = ("registry_exit_status", f"registry_config={site}", f"registry_report={report}")
+    settings = [word for option in options for word in ("--set", option)]
+    done = ended(command, "-q", "-nr", FAILED, "-s", ADDON, *settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("FAILED  The push of team/app")
+    done = ended(
+        command, "-nr", FAILED, "-s", ADDON, *settings, "--set", f"registry_rules={tmp_path}"
+    )
+    assert done.returncode == 1
+    rules = {f["rule"]: f["suppressed"] for f in json.loads(report.read_text())["findings"]}
+    assert rules["RT412"] == {"reason": "known for long", "until": "2026-12-31"}
+    assert rules["acme/quota"] is None
+
+
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
         ("registry_body_limit=abc", "registry_body_limit: "),
         ("registry_lvie=off", "unknown option registry_lvie; did you mean registry_live?"),
         ("registry_share=all", "registry_share=all: use one of public, vendor, internal"),
+        ("registry_config=no/site.yml", "no/site.yml: can't be read: no such file or directory"),
+        ("registry_rules=no/rules", "no/rules: no such file or directory; name a directory"),
     ],
 )
 def test_a_bad_option_stops_the_start(command: list[str], setting: str, says: str) -> None:

@@ -19,7 +19,7 @@ from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow, tutils
 
 from regtrace import cli
-from regtrace.report import output
+from regtrace.redact.gate import Gate
 
 ROOT = Path(__file__).parents[2]
 FAILED = ROOT / "captures" / "docker-push-s3-403.mitm"
@@ -328,11 +328,7 @@ def test_a_disk_that_is_full_leaves_nothing(
 def test_the_gate_refuses_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Suspicious(output.Gate):
-        def leaks(self, output: str) -> tuple[str, ...]:
-            return ("response.body.token",)
-
-    monkeypatch.setattr(output, "Gate", Suspicious)
+    monkeypatch.setattr(Gate, "leaks", lambda self, output: ("response.body.token",))
     result = regtrace("report", GOOD, "-o", tmp_path / "a.json", "-o", tmp_path / "b.txt")
     line = complaint(result, status=3)
     assert "response.body.token" in line
@@ -357,7 +353,7 @@ def test_a_fault_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("with something secret")
 
-    monkeypatch.setattr(cli, "build", breaks)
+    monkeypatch.setattr("regtrace.cli.report.read_site", breaks)
     line = complaint(regtrace("report", GOOD))
     assert "RuntimeError at test_report_command.py" in line
     assert "secret" not in line

@@ -21,8 +21,11 @@ from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.report import build as building
 from regtrace.report import model
-from regtrace.report.build import Telling, build
+from regtrace.report.build import build
+from regtrace.report.decoded import decoded
+from regtrace.report.decoded import said as said_by
 from regtrace.report.output import FORMATS
+from regtrace.report.telling import Telling
 from regtrace.wire.decode import decode
 from regtrace.wire.exchange import Body, Connection, Exchange, Headers, Request, Response
 from regtrace.wire.term import Term, TermKind
@@ -454,7 +457,7 @@ def told(level: Level) -> str:
         redactor.learn(exchange)
     for exchange in EXCHANGES:
         leg = decode(exchange)
-        said.append(json.dumps(building.decoded(leg, redactor)))
+        said.append(json.dumps(decoded(said_by(leg), redactor)))
         said += [building._value(Evidence(leg, place, ""), redactor) for place in _places(exchange)]
     for kind in (TermKind.PLAIN, TermKind.DIGEST, TermKind.URL, TermKind.OBJECT_KEY):
         said += [redactor.term(Term(kind, value)) for value in SECRETS.values()]

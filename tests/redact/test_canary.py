@@ -95,8 +95,13 @@ def test_the_proof_is_bounded() -> None:
         for number in range(20)
         for exchange in talk.EXCHANGES
     ]
-    assert len(proof.chosen(many)) == proof.MOST
-    kinds = {exchange.request.method for exchange in proof.chosen(many)}
+    sample = proof.Sample()
+    for exchange in many:
+        sample.add(exchange)
+    chosen = sample.exchanges()
+    assert len(chosen) == proof.MOST
+    assert chosen == sorted(chosen, key=many.index)
+    kinds = {exchange.request.method for exchange in chosen}
     assert kinds == {exchange.request.method for exchange in talk.EXCHANGES}
 
 

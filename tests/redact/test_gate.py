@@ -20,8 +20,9 @@ from regtrace.redact.redactor import Level, Redactor
 from regtrace.redact.secrets import secrets_in
 from regtrace.redact.shapes import SHORTEST
 from regtrace.report import model
-from regtrace.report.build import Telling, build
+from regtrace.report.build import build
 from regtrace.report.output import FORMATS
+from regtrace.report.telling import Telling
 from regtrace.wire.exchange import Exchange, Headers, Request
 
 SECRET = 'p"ä%41<&/ w\\rd+42'

@@ -97,7 +97,7 @@ def test_names_and_people_are_readable_inside() -> None:
 
 
 def test_one_token_has_one_label() -> None:
-    legs = [leg.decoded for leg in talk.report(Level.PUBLIC).legs]
+    legs = [leg.decoded for leg in talk.report(Level.PUBLIC).legs.values()]
     issued = [leg["issued_token"]["label"] for leg in legs if "issued_token" in leg]
     carried = {leg["token"] for leg in legs if "token" in leg}
     assert carried <= set(issued)

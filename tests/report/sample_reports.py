@@ -53,6 +53,10 @@ def leg(number: int, kind: str, method: str, status: int | None, **more: Any) ->
     return Leg(f"l{number}", kind, method, status=status, **{**values, **more})
 
 
+def by_id(*legs: Leg) -> dict[str, Leg]:
+    return {leg.id: leg for leg in legs}
+
+
 def blob(number: int, legs: Sequence[str], **more: Any) -> Transfer:
     values: dict[str, Any] = {
         "digest": LAYER,
@@ -139,7 +143,7 @@ def failing_push() -> Report:
                 root_findings=("f1",),
             ),
         ),
-        legs=(
+        legs=by_id(
             leg(1, "ping", "GET", 401),
             leg(2, "token", "GET", 200),
             leg(3, "blob-head", "HEAD", 200, transfer="t2"),
@@ -188,9 +192,9 @@ def good_push() -> Report:
                 root_findings=(),
             ),
         ),
-        legs=(
-            *failing.legs[:-1],
-            replace(failing.legs[-1], status=200),
+        legs=by_id(
+            *list(failing.legs.values())[:-1],
+            replace(failing.legs["l9"], status=200),
             leg(10, "manifest-put", "PUT", 201, transfer="t3"),
         ),
         findings=(),
@@ -205,7 +209,7 @@ def hostile(value: Any, *, spare: tuple[str, ...] = ()) -> Any:
     if isinstance(value, tuple):
         return tuple(hostile(item, spare=spare) for item in value)
     if isinstance(value, dict):
-        return {hostile(key): hostile(item) for key, item in value.items()}
+        return {hostile(key): hostile(item, spare=spare) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         changed = {
             field.name: hostile(getattr(value, field.name), spare=spare)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from regtrace.diagnose.rules.front import body_too_large
 from regtrace.follow.tracker import tell
 from regtrace.redact.redactor import Level, Redactor
-from regtrace.report.build import Telling
 from regtrace.report.remarks import Remark, remarks
+from regtrace.report.telling import Telling
 from regtrace.wire.decode import decode
 from regtrace.wire.notation import read_notation
 

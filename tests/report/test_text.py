@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from sample_reports import HOSTILE, LAYER, blob, failing_push, finding, good_push, hostile, leg
+from sample_reports import (
+    HOSTILE,
+    LAYER,
+    blob,
+    by_id,
+    failing_push,
+    finding,
+    good_push,
+    hostile,
+    leg,
+)
 
 from regtrace.report.model import Damage, Evidence, Report
 from regtrace.report.text import print_report, render
@@ -45,7 +55,7 @@ def with_strip(*legs: tuple[str, str, int | None]) -> Report:
     )
     ids = tuple(one.id for one in made)
     operation = replace(report.operations[0], transfers=(blob(1, ids),), legs=ids)
-    return replace(report, operations=(operation,), legs=made, findings=())
+    return replace(report, operations=(operation,), legs=by_id(*made), findings=())
 
 
 def test_the_failing_push_reads_as_approved() -> None:
@@ -114,8 +124,9 @@ def test_equal_neighbours_fold() -> None:
 
 def test_a_transport_error_and_an_unanswered_request_show() -> None:
     report = with_strip(("upload-chunk", "PATCH", None), ("upload-chunk", "PATCH", 202))
-    waiting = replace(report.legs[1], status=None)
-    assert "PATCH ✗ → PATCH …" in draw(replace(report, legs=(report.legs[0], waiting)))
+    first, second = report.legs.values()
+    legs = by_id(first, replace(second, status=None))
+    assert "PATCH ✗ → PATCH …" in draw(replace(report, legs=legs))
 
 
 def test_the_answer_that_ended_a_failed_transfer_is_marked_without_a_finding() -> None:
@@ -221,7 +232,7 @@ def test_damage_is_told_right_after_the_verdict() -> None:
 def test_legs_of_no_operation_are_not_hidden() -> None:
     report = failing_push()
     stray = leg(50, "connect", "CONNECT", None, error="refused", operation=None)
-    text = draw(replace(report, legs=(*report.legs, stray)))
+    text = draw(replace(report, legs={**report.legs, stray.id: stray}))
     assert "outside any operation\n  connect ✗\n" in text
 
 

@@ -15,19 +15,23 @@ import base64
 import binascii
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Literal
 from urllib.parse import unquote, unquote_to_bytes
 
-from regtrace.redact.secrets import Secret, names_in, secrets_in
-from regtrace.redact.shapes import SHORTEST, credentials_in, is_common, tokens_in
+from regtrace.redact.holdings import Holdings
+from regtrace.redact.secrets import Secret
+from regtrace.redact.shapes import SHORTEST, credentials_in, tokens_in
 from regtrace.wire.exchange import Exchange
 
-#: Of a longer secret either end is looked for too: an output may have cut the rest off.
+#: Characters from which on the ends of a secret are looked for by themselves, and how much of them.
 _LONG = 40
 _END = 24
 #: Encodings within encodings that are taken off: Base64 of percent of JSON.
 _DEEPEST = 3
+#: Runs of Base64 and hex that are remembered from one output to the next.
+_MOST_RUNS = 20_000
 #: Texts that one output may be decoded into; a hostile one could ask for endless work.
 _MOST_TEXTS = 64
 
@@ -46,83 +50,89 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class Gate:
-    """Collects what must not leave, then judges outputs."""
+    """Knows what must not leave, and judges outputs."""
 
-    def __init__(self) -> None:
-        self._secrets: dict[bytes, str] = {}
-        self._names: set[str] = set()
+    def __init__(self, holdings: Holdings | None = None) -> None:
+        self._holdings = holdings or Holdings()
         self._index: _Index | None = None
-
-    def __len__(self) -> int:
-        return len(self._secrets)
+        self._packed: set[bytes] = set()
+        """Runs of Base64 and hex that were read already, and had nothing in them."""
 
     def learn(self, exchange: Exchange) -> None:
         """Everything secret in this exchange, and the names that it uses openly."""
-        for secret in secrets_in(exchange):
-            self._add(secret)
-        for _, name in names_in(exchange):
-            if not credentials_in(name):
-                self._names.update((name, *name.split("/")))
+        self._holdings.add(exchange)
         self._index = None
 
     def taint(self, where: str, value: str) -> None:
         """One more value that must not leave."""
-        self._add(Secret(where, "value", value))
+        self._holdings.taint(Secret(where, "value", value))
         self._index = None
-
-    def _add(self, secret: Secret) -> None:
-        value = secret.value.strip()
-        if is_common(value):
-            return
-        pieces = [value, unquote(value)]
-        # The beginning of a URL is said in every report.
-        if len(value) > _LONG and not secret.whole and "://" not in value:
-            pieces += [value[:_END], value[-_END:]]
-        for piece in pieces:
-            raw = _squeezed(piece.encode("utf-8", "surrogatepass"))
-            if len(raw) >= SHORTEST:
-                self._secrets.setdefault(raw, secret.where)
 
     def leaks(self, output: str | bytes) -> tuple[str, ...]:
         """Where the secrets that stand in this output came from; never their values."""
         raw = output.encode("utf-8", "surrogatepass") if isinstance(output, str) else output
         if self._index is None:
-            self._index = _Index(self._secrets.keys() - self._open())
+            self._index, self._packed = _Index(self._holdings), set()
+        if len(self._packed) > _MOST_RUNS:
+            self._packed.clear()
         found = credentials_in(raw.decode("utf-8", "replace"))
-        for text in _readings(raw):
-            found |= {self._secrets[secret] for secret in self._index.found_in(text)}
+        for text in _readings(raw, self._packed):
+            found.update(self._index.found_in(text))
             found |= tokens_in(text.decode("latin-1"))
+        if found:
+            self._packed.clear()
         return tuple(sorted(found))
-
-    def _open(self) -> set[bytes]:
-        return {_squeezed(name.encode("utf-8", "surrogatepass")) for name in self._names}
 
 
 class _Index:
-    """Byte strings by their first eight bytes, so that many are found in one pass."""
+    """What to look for, by its first eight bytes, so that many are found in one pass."""
 
-    def __init__(self, wanted: set[bytes]) -> None:
-        self._wanted = wanted
-        self._lengths: dict[int, set[int]] = {}
-        for secret in wanted:
-            head = int.from_bytes(secret[:SHORTEST], _ORDER)
-            self._lengths.setdefault(head, set()).add(len(secret))
-        self._heads = frozenset(self._lengths)
+    def __init__(self, holdings: Holdings) -> None:
+        self._wheres: dict[bytes, str] = {}
+        self._lengths: dict[int, tuple[int, ...]] = {}
+        open_names = {_raw(name) for name in holdings.open}
+        for secret in holdings.secrets.values():
+            for piece in _pieces(secret):
+                if len(piece) >= SHORTEST and piece not in open_names:
+                    self._add(piece, secret.where)
 
-    def found_in(self, text: bytes) -> Iterator[bytes]:
+    def _add(self, piece: bytes, where: str) -> None:
+        self._wheres.setdefault(piece, where)
+        head = int.from_bytes(piece[:SHORTEST], _ORDER)
+        lengths = self._lengths.get(head, ())
+        if len(piece) not in lengths:
+            self._lengths[head] = (*lengths, len(piece))
+
+    def found_in(self, text: bytes) -> Iterator[str]:
+        """Where that came from which stands in this text."""
         view = memoryview(text)
         hits: set[int] = set()
         for start in range(min(SHORTEST, len(text))):
             words = view[start : start + (len(text) - start) // SHORTEST * SHORTEST]
-            hits |= self._heads.intersection(words.cast("Q"))
+            hits.update(self._lengths.keys() & words.cast("Q"))
         for head in hits:
             opening = head.to_bytes(SHORTEST, _ORDER)
             at = text.find(opening)
             while at >= 0:
-                for length in self._lengths[head]:
-                    if text[at : at + length] in self._wanted:
-                        yield text[at : at + length]
+                pieces = (text[at : at + length] for length in self._lengths[head])
+                yield from (self._wheres[piece] for piece in pieces if piece in self._wheres)
                 at = text.find(opening, at + 1)
+
+
+def _pieces(secret: Secret) -> Iterator[bytes]:
+    """The secret; of a long one either end, since an output may have cut the rest off."""
+    value = secret.value.strip()
+    yield _raw(value)
+    if "%" in value:
+        yield _raw(unquote(value))
+    # The beginning of a URL is said in every report.
+    if len(value) > _LONG and not secret.whole and "://" not in value:
+        yield _raw(value[:_END])
+        yield _raw(value[-_END:])
+
+
+def _raw(text: str) -> bytes:
+    return _squeezed(text.encode("utf-8", "surrogatepass"))
 
 
 _ORDER: Literal["little", "big"] = (
@@ -133,11 +143,10 @@ _ORDER: Literal["little", "big"] = (
 # --- every way in which the output can be read
 
 
-def _readings(output: bytes) -> Iterator[bytes]:
+def _readings(output: bytes, packed: set[bytes]) -> Iterator[bytes]:
     """The output without blanks (a line may have been wrapped), and decoded in every way."""
     first = _squeezed(output)
     seen = {first}
-    packed: set[bytes] = set()
     waiting = [(first, 0)]
     while waiting:
         text, depth = waiting.pop(0)
@@ -161,10 +170,9 @@ def _decodings(text: bytes, packed: set[bytes]) -> Iterator[bytes]:
         yield text.replace(b"\0", b"")  # UTF-16 of plain letters
         # Base64 that was none has become noise, in which nothing further is worth a search.
         text = b"\n".join(_LEGIBLE.findall(text))
-    yield unquote_to_bytes(_around(b"%", text))
-    yield _ESCAPE.sub(_unescaped, _around(b"\\", text))
-    entities = _around(b"&", text).decode("utf-8", "surrogateescape")
-    yield html.unescape(entities).encode("utf-8", "surrogateescape")
+    yield _where_changed(unquote_to_bytes, _around(b"%", text))
+    yield _where_changed(partial(_ESCAPE.sub, _unescaped), _around(b"\\", text))
+    yield _where_changed(_without_entities, _around(b"&", text))
     if b"</" in text:
         yield _TAG.sub(b"", text)
     runs = set(_BASE64_RUN.findall(text)) - packed
@@ -173,7 +181,18 @@ def _decodings(text: bytes, packed: set[bytes]) -> Iterator[bytes]:
     yield _from_hex(runs)
 
 
-def _around(mark: bytes, text: bytes) -> bytes:
+def _where_changed(decode: Callable[[bytes], bytes], places: Iterable[bytes]) -> bytes:
+    """The places that read differently when decoded."""
+    decoded = ((decode(place), place) for place in places)
+    return b"\n".join(reading for reading, place in decoded if reading != place)
+
+
+def _without_entities(text: bytes) -> bytes:
+    plain = html.unescape(text.decode("utf-8", "surrogateescape"))
+    return plain.encode("utf-8", "surrogateescape")
+
+
+def _around(mark: bytes, text: bytes) -> list[bytes]:
     """The places of the text that this mark can change; elsewhere it reads as before."""
     places = []
     begun, end = 0, -1
@@ -185,7 +204,7 @@ def _around(mark: bytes, text: bytes) -> bytes:
         end = at + _NEAR
         at = text.find(mark, at + 1)
     places.append(text[begun : end + 1])
-    return b"\n".join(places)
+    return places
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:

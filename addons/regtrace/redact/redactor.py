@@ -13,16 +13,19 @@ import hashlib
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import lru_cache, partial
+from types import MappingProxyType
 
 from regtrace.redact import grammar, headers, prose, urls
-from regtrace.redact.secrets import METHOD_USERS, names_in, secrets_in, users_in
-from regtrace.redact.shapes import SHORTEST, credentials_in, is_common, is_word
+from regtrace.redact.holdings import Holdings
+from regtrace.redact.secrets import METHOD_USERS
+from regtrace.redact.shapes import SHORTEST, credentials_in, is_word
 from regtrace.wire.client import Client, Family
 from regtrace.wire.endpoint import is_tag
 from regtrace.wire.exchange import Exchange
-from regtrace.wire.leg import Kind, Leg
+from regtrace.wire.leg import Kind
 from regtrace.wire.term import Term, TermKind
 from regtrace.wire.url import Url
 
@@ -50,20 +53,22 @@ _LONGEST_PRODUCT = 32
 
 
 class Redactor:
-    def __init__(self, level: Level = Level.VENDOR) -> None:
+    def __init__(self, level: Level = Level.VENDOR, holdings: Holdings | None = None) -> None:
         self.level = level
         self._labels: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
         self._counts: Counter[str] = Counter()
-        self._secrets: dict[str, dict[str, str]] = {}
-        self._users: set[str] = set()
-        self._names: dict[str, str] = {}
-        self._open: set[str] = set()
+        self._holdings = holdings or Holdings()
+        self._starts: dict[str, list[str]] | None = None
+        # Names, hosts and words stand in every leg; a Location comes back as the next request.
+        self.is_harmless = lru_cache(maxsize=4096)(self._is_harmless)
+        self.shown_path = lru_cache(maxsize=256)(partial(urls.shown_path, self))
+        self.shown_query = lru_cache(maxsize=256)(partial(urls.shown_query, self))
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many distinct values of each kind became labels."""
-        return dict(sorted(self._counts.items()))
+        """How many distinct values of each kind became labels; it grows as more do."""
+        return MappingProxyType(self._counts)
 
     @property
     def hides_names(self) -> bool:
@@ -98,44 +103,48 @@ class Redactor:
 
     def learn(self, exchange: Exchange) -> None:
         """Remember the secrets and names of this exchange, to find them again in sentences."""
-        for kind, name in names_in(exchange):
-            if name and not credentials_in(name):
-                self._names.setdefault(name, kind)
-                self._open.update((name, *name.split("/")))
-        for user in users_in(exchange):
-            if user not in METHOD_USERS and len(user) > 1:
-                self._users.add(user)
-        for secret in secrets_in(exchange):
-            value = secret.value.strip()
-            if not is_common(value):
-                self._secrets.setdefault(value[:SHORTEST], {}).setdefault(value, secret.kind)
+        self._holdings.add(exchange)
+        self._starts = None
+        for remembered in (self.is_harmless, self.shown_path, self.shown_query):
+            remembered.cache_clear()
 
     def swept(self, text: str) -> str:
         """The text with every secret that the capture holds replaced by its label."""
-        if not self._secrets:
+        starts = self._beginnings()
+        if starts.keys().isdisjoint(
+            text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)
+        ):
             return text
         shown, at = [], 0
         while at < len(text):
-            known = self._secrets.get(text[at : at + SHORTEST], {})
-            found = [s for s in known if text.startswith(s, at) and s not in self._open]
+            known = starts.get(text[at : at + SHORTEST], ())
+            found = [secret for secret in known if text.startswith(secret, at)]
             if found:
                 longest = max(found, key=len)
-                shown.append(self.label(known[longest], longest))
+                shown.append(self.label(self._holdings.secrets[longest].kind, longest))
                 at += len(longest)
             else:
                 shown.append(text[at])
                 at += 1
         return "".join(shown)
 
-    def is_harmless(self, text: str) -> bool:
+    def _beginnings(self) -> Mapping[str, Sequence[str]]:
+        """The secrets by the letters that they begin with."""
+        if self._starts is None:
+            self._starts = {}
+            for secret in self._holdings.secrets.keys() - self._holdings.open:
+                self._starts.setdefault(secret[:SHORTEST], []).append(secret)
+        return self._starts
+
+    def _is_harmless(self, text: str) -> bool:
         """Neither a secret of this capture nor in the shape of any."""
         return self.swept(text) == text and not credentials_in(text)
 
     def known(self, word: str) -> str | None:
         """What stands for a user or a name of this capture in a sentence; None for other words."""
-        if word in self._users and not is_common_user(word):
+        if word in self._holdings.users and not is_common_user(word):
             return self.user(word)
-        kind = self._names.get(word) if self.hides_names else None
+        kind = self._holdings.names.get(word) if self.hides_names else None
         if kind == "host":
             return self.host(word)
         if kind == "service":
@@ -160,6 +169,10 @@ class Redactor:
             return self.reference(term.text)
         if term.kind is TermKind.BUCKET:
             return self.bucket(term.text)
+        if term.kind is TermKind.SERVICE:
+            return self.service(term.text)
+        if term.kind is TermKind.SCOPE:
+            return self.scope(term.text)
         return self.object_path(term.text)
 
     def _name(self, kind: str, text: str, *, obeys: bool) -> str:
@@ -206,7 +219,7 @@ class Redactor:
         ip = ipaddress.ip_address(text)
         if ip.is_loopback or ip.is_unspecified:
             return text
-        if not self.hides_names and self._names.get(text) == "host":
+        if not self.hides_names and self._holdings.names.get(text) == "host":
             return text
         return self.label("address", text)
 
@@ -271,12 +284,12 @@ class Redactor:
 
     # --- URLs, headers, sentences
 
-    def leg_url(self, leg: Leg) -> str:
+    def leg_url(self, kind: Kind, url: Url) -> str:
         """The URL of a leg. What is not registry, token or storage traffic shows its host only."""
-        if leg.kind is Kind.CONNECT:
-            return self.host(leg.url.authority)
-        wordy = leg.kind not in {Kind.OTHER, Kind.STORAGE}
-        return urls.url(self, leg.url, urls.shown_path(self, leg.url, wordy=wordy))
+        if kind is Kind.CONNECT:
+            return self.host(url.authority)
+        wordy = kind not in {Kind.OTHER, Kind.STORAGE}
+        return urls.url(self, url, self.shown_path(url.path, wordy=wordy))
 
     def url(self, url: Url) -> str:
         return urls.url(self, url)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -69,6 +70,8 @@ METHOD_USERS = frozenset(
     00000000-0000-0000-0000-000000000000""".split()
 )
 
+_Pairs = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:
@@ -115,28 +118,22 @@ def names_in(exchange: Exchange) -> Iterator[tuple[str, str]]:
     request, response = exchange.request, exchange.response
     yield "host", request.host
     yield from _names_of_target(request.target)
-    headers = list(request.headers.all("Referer"))
+    for text in request.headers.all("Referer"):
+        yield from _names_of_url(text)
     if response is not None:
-        headers += response.headers.all("Location")
-        for challenge in parse_challenges(response.headers.all("WWW-Authenticate")):
-            headers.append(challenge.realm or "")
-            if challenge.service:
-                yield "service", challenge.service
-            yield from (("repository", scope.name) for scope in challenge.scopes if scope.name)
-    for text in headers:
-        parts = _split(text)
-        if parts is not None:
-            yield "host", parts.hostname or ""
-            yield from _names_of_target(f"{parts.path}?{parts.query}")
+        for text in response.headers.all("Location"):
+            yield from _names_of_url(text)
+        for text in response.headers.all("WWW-Authenticate"):
+            yield from _names_of_challenges(text)
 
 
-def personal_claims(token: str) -> Iterator[str]:
+def personal_claims(token: str) -> tuple[str, ...]:
     """The claims of a JWT that name a person or an account."""
     parts = token.split(".")
     claims = parse_json(unpacked(parts[1]), _MOST_BODY) if len(parts) == 3 else None
     if not isinstance(claims, dict):
-        return
-    yield from (claims[name] for name in _PERSONAL if isinstance(claims.get(name), str))
+        return ()
+    return tuple(claims[name] for name in _PERSONAL if isinstance(claims.get(name), str))
 
 
 # --- headers
@@ -144,14 +141,36 @@ def personal_claims(token: str) -> Iterator[str]:
 
 def _in_headers(side: str, headers: Headers) -> Iterator[Secret]:
     for name, value in headers:
-        lowered, where = name.lower(), f"{side}.header.{name}"
-        if lowered in _URL_HEADERS:
-            yield from _in_target(where, value.strip("<"))
-        elif lowered == "www-authenticate":
-            for challenge in parse_challenges([value]):
-                yield from _in_target(where, challenge.realm or "")
-        elif _SECRET_HEADER.search(name) and not _OPEN_HEADER.match(name):
-            yield from _in_secret_header(lowered, where, value)
+        if _reader(name) is not None:
+            yield from _in_field(side, name, value)
+
+
+@lru_cache(maxsize=256)  # every leg of a push carries the same token
+def _in_field(side: str, name: str, value: str) -> tuple[Secret, ...]:
+    reader = _reader(name)
+    return tuple(reader(f"{side}.header.{name}", value)) if reader else ()
+
+
+@lru_cache(maxsize=1024)
+def _reader(name: str) -> Callable[[str, str], Iterator[Secret]] | None:
+    """What finds the secrets in fields of this name; None where none can be."""
+    lowered = name.lower()
+    if lowered in _URL_HEADERS:
+        return _in_url_header
+    if lowered == "www-authenticate":
+        return _in_challenges
+    if _SECRET_HEADER.search(name) and not _OPEN_HEADER.match(name):
+        return partial(_in_secret_header, lowered)
+    return None
+
+
+def _in_url_header(where: str, value: str) -> Iterator[Secret]:
+    return _in_target(where, value.strip("<"))
+
+
+def _in_challenges(where: str, value: str) -> Iterator[Secret]:
+    for challenge in parse_challenges([value]):
+        yield from _in_target(where, challenge.realm or "")
 
 
 def _in_secret_header(name: str, where: str, value: str) -> Iterator[Secret]:
@@ -214,18 +233,23 @@ def _opened(where: str, kind: str, value: str) -> Iterator[Secret]:
 def _users(headers: Headers) -> Iterator[str]:
     for name in ("Authorization", "Proxy-Authorization"):
         for value in headers.all(name):
-            scheme, _, rest = value.strip().partition(" ")
-            if scheme.lower() == "basic":
-                pair = user_and_password(rest)
-                if pair and pair[0] not in METHOD_USERS and not credentials_in(pair[0]):
-                    yield pair[0]
-            elif scheme.lower() == "bearer":
-                yield from personal_claims(rest.strip())
+            yield from _users_of(value)
     for value in headers.all("X-Registry-Auth"):
         login = parse_json(unpacked(value), _MOST_BODY)
         user = login.get("username") if isinstance(login, dict) else None
         if isinstance(user, str):
             yield user
+
+
+@lru_cache(maxsize=256)  # every leg of a push carries the same token
+def _users_of(authorization: str) -> tuple[str, ...]:
+    scheme, _, rest = authorization.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return personal_claims(rest.strip())
+    pair = user_and_password(rest) if scheme.lower() == "basic" else None
+    if pair is None or pair[0] in METHOD_USERS or credentials_in(pair[0]):
+        return ()
+    return (pair[0],)
 
 
 # --- URLs and forms
@@ -239,7 +263,7 @@ def key_id(credential: str) -> str:
 
 
 def _in_target(where: str, text: str) -> Iterator[Secret]:
-    parts = _split(text)
+    parts = _split(text) if "?" in text or "@" in text else None
     if parts is None:
         return
     if parts.password:
@@ -248,11 +272,12 @@ def _in_target(where: str, text: str) -> Iterator[Secret]:
     elif parts.username and "@" in parts.netloc:
         yield Secret(where, "credentials", unquote(parts.username))
     yield from _in_pairs(where, _pairs(parts.query))
-    # A plus that the sender left as it is means itself in Base64, and a blank to a parser.
-    yield from _in_pairs(where, _pairs(parts.query.replace("+", "%2B")))
+    if "+" in parts.query:
+        # Left as it is by the sender, it means itself in Base64, and a blank to a parser.
+        yield from _in_pairs(where, _pairs(parts.query.replace("+", "%2B")))
 
 
-def _in_pairs(where: str, pairs: list[tuple[str, str]]) -> Iterator[Secret]:
+def _in_pairs(where: str, pairs: _Pairs) -> Iterator[Secret]:
     for key, value in pairs:
         name = key.lower()
         if not _SECRET_QUERY.search(name) or name in _OPEN_QUERY:
@@ -274,6 +299,23 @@ def _in_pairs(where: str, pairs: list[tuple[str, str]]) -> Iterator[Secret]:
                 yield Secret(place, "signature", value.rpartition("hmac=")[2])
 
 
+@lru_cache(maxsize=256)  # a registry asks for the same again and again
+def _names_of_challenges(text: str) -> _Pairs:
+    names: list[tuple[str, str]] = []
+    for challenge in parse_challenges([text]):
+        names += _names_of_url(challenge.realm or "")
+        names.append(("service", challenge.service or ""))
+        names += [("repository", scope.name) for scope in challenge.scopes]
+    return tuple(names)
+
+
+def _names_of_url(text: str) -> Iterator[tuple[str, str]]:
+    parts = _split(text)
+    if parts is not None:
+        yield "host", parts.hostname or ""
+        yield from _names_of_target(f"{parts.path}?{parts.query}")
+
+
 def _names_of_target(target: str) -> Iterator[tuple[str, str]]:
     path, _, query = target.partition("?")
     endpoint = parse_endpoint(path)
@@ -289,6 +331,7 @@ def _names_of_target(target: str) -> Iterator[tuple[str, str]]:
             yield from (("repository", scope.name) for scope in parse_scopes(value) if scope.name)
 
 
+@lru_cache(maxsize=16)  # asked for its secrets, then for its names
 def _split(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text.strip())
@@ -298,14 +341,15 @@ def _split(text: str) -> SplitResult | None:
     return parts
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
+@lru_cache(maxsize=16)  # asked for its secrets, then its users, then its names
+def _pairs(query: str) -> _Pairs:
     try:
-        return parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PAIRS)
+        return tuple(parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PAIRS))
     except ValueError:
-        return []
+        return ()
 
 
-def _values(pairs: list[tuple[str, str]], *names: str) -> Iterator[str]:
+def _values(pairs: _Pairs, *names: str) -> Iterator[str]:
     yield from (value for key, value in pairs if key.lower() in names and value)
 
 
@@ -371,7 +415,12 @@ def _is_form(headers: Headers) -> bool:
 
 
 def _json(headers: Headers, body: Body) -> Any:
-    return parse_json(decoded(headers, body.kept), _MOST_BODY) if body.kept else None
+    return _parsed(decoded(headers, body.kept)) if body.kept else None
+
+
+@lru_cache(maxsize=1)  # asked for its secrets, then for its users
+def _parsed(content: bytes) -> Any:
+    return parse_json(content, _MOST_BODY)
 
 
 def _text(headers: Headers, body: Body) -> str:

@@ -7,34 +7,48 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import lru_cache
 
 #: Shorter values stand in honest text by chance: a password "admin" can't be looked for.
 SHORTEST = 8
 
 #: What the kinds of tokens begin with (docs of GitHub, GitLab, Docker Hub, Vault, npm).
-_PREFIX = (
-    r"gh[pousr]_|github_pat_|dckr_[po]at_|hv[sbr]\.|npm_"
-    r"|gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-"
+_PREFIXES = (
+    ("gh", "[pousr]_"),
+    ("github_pat_", ""),
+    ("dckr_", "[po]at_"),
+    ("hv", r"[sbr]\."),
+    ("npm_", ""),
+    ("gl", "(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-"),
 )
-_TOKEN_PREFIX = re.compile(_PREFIX)
+_TOKEN_PREFIX = re.compile("|".join(start + rest for start, rest in _PREFIXES))
 
-#: Name of a kind of credential → its shape. A digit or capital is asked for where a host or a
-#: repository might have such a name.
-CREDENTIALS = {
-    "a signed JWT": re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"),
-    "an AWS key id": re.compile(r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"),
-    "a personal access token": re.compile(rf"(?<!\w)(?:{_PREFIX})(?=[\w-]*[A-Z0-9])[\w-]{{16,}}"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "a URL's signature": re.compile(r"(?i)(?:signature|[?&_]sig)=[0-9a-z%+/_-]{24,}"),
-    "an upload state": re.compile(r"[?&]_state=[\w-]{80,}"),
-}
-_TOKENS = ("a signed JWT", "an AWS key id", "a personal access token")
-#: How they begin, so that most texts need no search.
-_STARTS = (
-    "eyJ AKIA ASIA ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ dckr_ hvs. hvb. hvr. npm_ glpat- gloas- "
-    "gldt- glrt- glrtr- glcbt- glptt- glft- glimt- glagent- glwt- glsoat- glffct-"
-).split()
-_BASIC = re.compile(r"[Bb]asic\s+([A-Za-z0-9+/_-]{8,}={0,2})")
+#: Kinds of credentials and their shapes. Each begins with plain letters, which a search finds
+#: fastest; what must stand before them is looked at behind them. A digit or capital is asked for
+#: where a host or a repository might have such a name.
+_JWT = ("a signed JWT", re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"))
+_KEY_ID = (
+    "an AWS key id",
+    re.compile(r"A(?:K|S)IA(?<![A-Z0-9]A[KS]IA)[A-Z0-9]{16}(?![A-Z0-9])"),
+)
+_ACCESS_TOKENS = tuple(
+    (
+        "a personal access token",
+        re.compile(rf"{start}(?<!\w{start}){rest}(?=[\w-]*[A-Z0-9])[\w-]{{16,}}"),
+    )
+    for start, rest in _PREFIXES
+)
+_TOKENS = (_JWT, _KEY_ID, *_ACCESS_TOKENS)
+_CREDENTIALS = (
+    *_TOKENS,
+    ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
+    (
+        "a URL's signature",
+        re.compile(r"=(?:(?<=signature=)|(?<=[?&_]sig=))[0-9a-z%+/_-]{24,}", re.IGNORECASE),
+    ),
+    ("an upload state", re.compile(r"_state=(?<=[?&]_state=)[\w-]{80,}")),
+)
+_BASIC = re.compile(r"asic(?<=[Bb]asic)\s+([A-Za-z0-9+/_-]{8,}={0,2})")
 
 _WORD = re.compile(r"[A-Za-z0-9._:/+-]{1,100}")
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -51,7 +65,7 @@ _COMMON = re.compile(r"(?=.{1,20}\Z)(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[-_./ ][a-z]
 
 def credentials_in(text: str) -> set[str]:
     """The kinds of credentials that stand in this text, by shape alone."""
-    found = {kind for kind, shape in CREDENTIALS.items() if shape.search(text)}
+    found = {kind for kind, shape in _CREDENTIALS if shape.search(text)}
     if any(user_and_password(match[1]) for match in _BASIC.finditer(text)):
         found.add("Basic credentials")
     return found
@@ -59,9 +73,7 @@ def credentials_in(text: str) -> set[str]:
 
 def tokens_in(text: str) -> set[str]:
     """The same in text whose blanks were taken out, where only tokens still have their shape."""
-    if not any(start in text for start in _STARTS):
-        return set()
-    return {kind for kind in _TOKENS if CREDENTIALS[kind].search(text)}
+    return {kind for kind, shape in _TOKENS if shape.search(text)}
 
 
 def user_and_password(text: str) -> tuple[str, str] | None:
@@ -92,6 +104,7 @@ def is_common(value: str) -> bool:
     return len(value) < SHORTEST or bool(_COMMON.fullmatch(value) or _PLAIN_URL.fullmatch(value))
 
 
+@lru_cache(maxsize=1024)  # keys, hosts and folders come again and again
 def is_word(text: str) -> bool:
     """Whether this reads as words that somebody chose: ``us-east-1``, ``MANIFEST_UNKNOWN``.
 

@@ -7,7 +7,7 @@ values that obey the grammar of their key.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -45,8 +45,8 @@ def url(redactor: Redactor, address: Url, path: str | None = None) -> str:
 
 def _rest(redactor: Redactor, address: Url, path: str | None = None) -> str:
     """What follows the host."""
-    path = shown_path(redactor, address) if path is None else path
-    query = "&".join(_pair(redactor, key, value) for key, value in address.query)
+    path = redactor.shown_path(address.path) if path is None else path
+    query = redactor.shown_query(address.query)
     return f"{path}?{query}" if query else path
 
 
@@ -68,9 +68,8 @@ def url_text(redactor: Redactor, text: str) -> str:
 # --- the path
 
 
-def shown_path(redactor: Redactor, address: Url, *, wordy: bool = True) -> str:
+def shown_path(redactor: Redactor, path: str, *, wordy: bool = True) -> str:
     """The path, percent-encoded again. ``wordy``: a path of plain words is shown as well."""
-    path = address.path
     if path == "/":
         return path
     in_tree = is_storage_layout(path)
@@ -173,6 +172,10 @@ def _tree_path(redactor: Redactor, rest: str) -> str:
 
 
 # --- the query
+
+
+def shown_query(redactor: Redactor, pairs: Iterable[tuple[str, str]]) -> str:
+    return "&".join(_pair(redactor, key, value) for key, value in pairs)
 
 
 def _pair(redactor: Redactor, key: str, value: str) -> str:

@@ -8,37 +8,25 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from regtrace import __version__
 from regtrace.diagnose import rules
-from regtrace.diagnose.engine import Diagnosis, examine
 from regtrace.diagnose.rule import Evidence, Finding
 from regtrace.evidence.registry_log import LogLine
-from regtrace.follow import story
 from regtrace.redact import redactor as redaction
 from regtrace.redact.prose import MOST
 from regtrace.redact.redactor import Redactor
 from regtrace.report import model
+from regtrace.report.account import Account, Noted
 from regtrace.report.decoded import decoded
+from regtrace.report.telling import Telling
 from regtrace.report.verdict import verdict
 from regtrace.wire.leg import Kind, Leg
+from regtrace.wire.url import Url
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """One operation and what the rules say of it."""
-
-    operation: story.Operation
-    diagnosis: Diagnosis
-
-    @classmethod
-    def of(cls, operation: story.Operation) -> Telling:
-        return cls(operation, examine(operation))
 
 
 def build(
@@ -55,24 +43,42 @@ def build(
     ``missed`` is what regtrace itself could not take in, such as an exception of its own; ``log``
     is what the registry logged of some legs, by their ids.
     """
-    tellings = sorted(
-        (t for t in tellings if _is_registry_traffic(t.operation)),
-        key=lambda telling: telling.operation.started,
-    )
-    for telling in tellings:
+    told = [telling for telling in tellings if telling.is_told]
+    for telling in told:
         for leg in telling.operation.legs:
             redactor.learn(leg.exchange)
-    scribe = _Scribe(tellings, redactor, log or {})
-    operations = tuple(scribe.operation(telling) for telling in tellings)
+    return compose(
+        [Account.of(telling) for telling in told],
+        capture=capture,
+        redactor=redactor,
+        canaries=canaries,
+        missed=missed,
+        log=log,
+    )
+
+
+def compose(
+    accounts: Iterable[Account],
+    *,
+    capture: model.Capture,
+    redactor: Redactor,
+    canaries: model.Canaries | None = None,
+    missed: Iterable[model.NotSeen] = (),
+    log: Mapping[str, LogLine] | None = None,
+) -> model.Report:
+    """The same by a redactor that knows all that they hold."""
+    accounts = sorted(accounts, key=lambda account: account.started)
+    scribe = _Scribe(accounts, redactor, log or {})
+    operations = tuple(scribe.operation(account) for account in accounts)
     findings = tuple(
-        scribe.finding(telling, finding)
-        for telling in tellings
-        for finding in telling.diagnosis.findings
+        scribe.finding(account, number)
+        for account in accounts
+        for number in range(len(account.diagnosis.findings))
     )
     spots = [
         (spot.what, spot.why, spot.effect)
-        for telling in tellings
-        for spot in telling.diagnosis.not_seen
+        for account in accounts
+        for spot in account.diagnosis.not_seen
     ]
     spots += [(spot.what, spot.why, spot.effect) for spot in missed]
     not_seen = [model.NotSeen(*map(redactor.plain, spot)) for spot in spots]
@@ -97,132 +103,120 @@ def _capture(capture: model.Capture, redactor: Redactor) -> model.Capture:
     return replace(capture, name=redactor.capture_name(capture.name), damaged=damaged)
 
 
-def _is_registry_traffic(operation: story.Operation) -> bool:
-    """Traffic of other products that passed by is not told, unless it belongs to an operation."""
-    return any(leg.kind is not Kind.OTHER for leg in operation.legs) and (
-        operation.registry is not None
-        or any(leg.kind in {Kind.TOKEN, Kind.STORAGE, Kind.CONNECT} for leg in operation.legs)
-    )
+class _Rows(Mapping[str, model.Leg]):
+    """The legs by their ids; each row is made when it is read, and not kept."""
+
+    def __init__(
+        self, legs: Sequence[tuple[Noted, str]], ids: Mapping[str, str], redactor: Redactor
+    ) -> None:
+        self._legs = legs
+        """Each with the id of its operation, in the order of their own ids."""
+        self._ids = ids
+        self._redactor = redactor
+        self._connections: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._legs)
+
+    def __iter__(self) -> Iterator[str]:
+        return (f"leg-{n}" for n in range(1, len(self._legs) + 1))
+
+    def __getitem__(self, leg_id: str) -> model.Leg:
+        number = leg_id.removeprefix("leg-")
+        if not number.isdecimal() or not 1 <= int(number) <= len(self._legs):
+            raise KeyError(leg_id)
+        leg, operation = self._legs[int(number) - 1]
+        row, redactor = leg.row, self._redactor
+        connections = len(self._connections)
+        return model.Leg(
+            id=leg_id,
+            kind=row.kind,
+            method=redactor.method(row.method),
+            url=redactor.leg_url(Kind(row.kind), Url(*row.url)),
+            status=row.status,
+            error=redactor.prose(row.error) if row.error is not None else None,
+            started=row.started,
+            ended=row.ended,
+            request_bytes=row.request_bytes,
+            response_bytes=row.response_bytes,
+            operation=operation,
+            transfer=None if row.transfer is None else f"{operation}.{row.transfer + 1}",
+            redirected_from=self._ids.get(row.redirected_from or ""),
+            retry_of=self._ids.get(row.retry_of or ""),
+            connection=self._connections.setdefault(row.connection, f"connection-{connections + 1}")
+            if row.connection
+            else None,
+            decoded=decoded(row.said, redactor),
+        )
 
 
 class _Scribe:
     """Gives ids and turns each thing into its model."""
 
     def __init__(
-        self, tellings: Sequence[Telling], redactor: Redactor, log: Mapping[str, LogLine]
+        self, accounts: Sequence[Account], redactor: Redactor, log: Mapping[str, LogLine]
     ) -> None:
         self.redactor = redactor
         self._log = log
-        self._tellings = tellings
-        self._members = {id(telling): telling.operation.legs for telling in tellings}
-        legs = {leg.id: leg for leg in chain.from_iterable(self._members.values())}
-        self._legs = sorted(legs.values(), key=story.by_start)
-        self._leg_ids = {leg.id: f"leg-{n}" for n, leg in enumerate(self._legs, 1)}
+        self._accounts = accounts
+        legs = sorted((leg.started, leg.id) for account in accounts for leg in account.legs)
+        self._leg_ids = {leg_id: f"leg-{n}" for n, (_, leg_id) in enumerate(legs, 1)}
         self._ids: dict[int, str] = {}
-        """Of each telling, transfer and finding, by identity."""
-        self._connections: dict[str, str] = {}
+        """Of each account and finding, by identity."""
         counts: Counter[str] = Counter()
         findings = 0
-        for telling in tellings:
-            kind = telling.operation.kind.value
+        for account in accounts:
+            kind = account.operation.kind.value
             counts[kind] += 1
-            name = self._ids[id(telling)] = f"{kind}-{counts[kind]}"
-            for place, transfer in enumerate(telling.operation.transfers, 1):
-                self._ids[id(transfer)] = f"{name}.{place}"
-            for finding in telling.diagnosis.findings:
+            self._ids[id(account)] = f"{kind}-{counts[kind]}"
+            for finding in account.diagnosis.findings:
                 findings += 1
                 self._ids[id(finding)] = f"finding-{findings}"
 
-    def operation(self, telling: Telling) -> model.Operation:
-        operation, redactor = telling.operation, self.redactor
+    def operation(self, account: Account) -> model.Operation:
+        operation, redactor = account.operation, self.redactor
         product, version = redactor.client(operation.client) if operation.client else (None, None)
-        roles = _roles(operation)
         return model.Operation(
-            id=self._ids[id(telling)],
+            id=self._ids[id(account)],
             kind=operation.kind.value,
             registry=redactor.registry(operation.registry) if operation.registry else None,
             repository=redactor.repository(operation.repository) if operation.repository else None,
             reference=redactor.reference(operation.reference) if operation.reference else None,
             client=model.Client(product, version, redactor.client_address(operation.client_host)),
             outcome=operation.ending.value,
-            started=operation.started,
-            ended=operation.last_seen,
+            started=account.started,
+            ended=account.last_seen,
             transfers=tuple(
-                self._transfer(transfer, roles.get(transfer.digest or ""))
-                for transfer in operation.transfers
+                replace(
+                    transfer,
+                    id=self._transfer_id(account, place),
+                    legs=tuple(self._leg_ids[leg] for leg in transfer.legs),
+                )
+                for place, transfer in enumerate(account.transfers)
             ),
-            legs=tuple(self._leg_ids[leg.id] for leg in self._members[id(telling)]),
-            root_findings=tuple(self._ids[id(finding)] for finding in telling.diagnosis.roots),
+            legs=tuple(self._leg_ids[leg.id] for leg in account.legs),
+            root_findings=tuple(self._ids[id(finding)] for finding in account.diagnosis.roots),
+            accepted=account.accepted,
         )
 
-    def _transfer(self, transfer: story.Transfer, role: str | None) -> model.Transfer:
-        return model.Transfer(
-            id=self._ids[id(transfer)],
-            kind=transfer.kind,
-            digest=self.redactor.digest(transfer.digest),
-            size=transfer.size,
-            outcome=transfer.fate.value,
-            attempts=transfer.attempts,
-            bytes_sent=transfer.bytes_sent,
-            bytes_received=transfer.bytes_received,
-            seconds=transfer.seconds,
-            digest_verified=transfer.digest_verified,
-            legs=tuple(self._leg_ids[leg.id] for leg in transfer.legs),
-            role=role,
-        )
+    def _transfer_id(self, account: Account, place: int) -> str:
+        return f"{self._ids[id(account)]}.{place + 1}"
 
-    def legs(self) -> tuple[model.Leg, ...]:
-        places: dict[str, tuple[Telling, story.Transfer | None]] = {}
-        for telling in self._tellings:
-            for leg in self._members[id(telling)]:
-                places[leg.id] = (telling, None)
-            for transfer in telling.operation.transfers:
-                for leg in transfer.legs:
-                    places[leg.id] = (telling, transfer)
-        return tuple(self._leg(leg, *places[leg.id]) for leg in self._legs)
+    def legs(self) -> _Rows:
+        owned = [
+            (leg, self._ids[id(account)]) for account in self._accounts for leg in account.legs
+        ]
+        owned.sort(key=lambda pair: (pair[0].started, pair[0].id))
+        return _Rows(owned, self._leg_ids, self.redactor)
 
-    def _leg(self, leg: Leg, telling: Telling, transfer: story.Transfer | None) -> model.Leg:
-        exchange, operation = leg.exchange, telling.operation
-        connection = exchange.connection.id
-        number = len(self._connections) + 1
-        return model.Leg(
-            id=self._leg_ids[leg.id],
-            kind=leg.kind.value,
-            method=self.redactor.method(leg.method),
-            url=self.redactor.leg_url(leg),
-            status=leg.status,
-            error=self.redactor.prose(exchange.error) if exchange.error is not None else None,
-            started=leg.started,
-            ended=leg.ended,
-            request_bytes=exchange.request.body.size,
-            response_bytes=exchange.response.body.size if exchange.response else None,
-            operation=self._ids[id(telling)],
-            transfer=self._ids[id(transfer)] if transfer else None,
-            redirected_from=self._other(operation.redirected_from, leg),
-            retry_of=self._other(operation.retry_of, leg),
-            connection=self._connections.setdefault(connection, f"connection-{number}")
-            if connection
-            else None,
-            decoded=decoded(leg, self.redactor),
-        )
-
-    def _other(self, table: Mapping[str, str], leg: Leg) -> str | None:
-        other = table.get(leg.id)
-        return self._leg_ids.get(other) if other else None
-
-    def finding(self, telling: Telling, finding: Finding) -> model.Finding:
+    def finding(self, account: Account, number: int) -> model.Finding:
+        finding, place = account.diagnosis.findings[number], account.places[number]
         rule, fails = finding.rule, finding.fails
         fields = {name: self.redactor.term(term) for name, term in fails.fields.items()}
         # A check is pasted into a shell: what strangers named must stay one word there.
         quoted = {name: shlex.quote(text) for name, text in fields.items()}
-        explained_by = next(
-            (
-                self._ids[id(other)]
-                for other in telling.diagnosis.findings
-                if other.rule.slug == finding.explained_by
-            ),
-            None,
-        )
+        ids = {other.rule.slug: self._ids[id(other)] for other in account.diagnosis.findings}
+        suppression = self._suppression(finding)
         return model.Finding(
             id=self._ids[id(finding)],
             rule=rule.number,
@@ -230,21 +224,30 @@ class _Scribe:
             severity=finding.severity.value,
             confidence=fails.confidence.value,
             owner=finding.owner.value,
-            operation=self._ids[id(telling)],
-            transfer=self._ids[id(fails.transfer)] if fails.transfer else None,
+            operation=self._ids[id(account)],
+            transfer=None if place is None else self._transfer_id(account, place),
             legs=tuple(self._leg_ids[leg.id] for leg in fails.legs),
-            title=_filled(rule.title, fields),
-            cause=_filled(rule.cause, fields),
-            fix=tuple(_filled(step, fields) for step in rule.fix),
-            check=tuple(_filled(command, quoted) for command in rule.check),
+            title=filled(rule.title, fields),
+            cause=filled(rule.cause, fields),
+            fix=tuple(filled(step, fields) for step in rule.fix),
+            check=tuple(filled(command, quoted) for command in rule.check),
             evidence=(
                 *(self._evidence(row) for row in fails.evidence),
                 *(self._logged(leg) for leg in fails.legs if leg.id in self._log),
             ),
             count=fails.count,
-            explained_by=explained_by,
+            explained_by=ids.get(finding.explained_by or ""),
             references=rule.references,
+            suppressed=suppression if finding.suppressed else None,
+            suppression_ended=None if finding.suppressed else suppression,
+            rivals=tuple(ids[slug] for slug in finding.rivals),
         )
+
+    def _suppression(self, finding: Finding) -> model.Suppression | None:
+        said = finding.suppression
+        if said is None:
+            return None
+        return model.Suppression(self.redactor.prose(said.reason), said.until.isoformat())
 
     def _evidence(self, evidence: Evidence) -> model.Evidence:
         return model.Evidence(
@@ -264,25 +267,7 @@ class _Scribe:
         )
 
 
-def _roles(operation: story.Operation) -> dict[str, str]:
-    """Digest → what it is, by the manifests that this operation carried."""
-    roles: dict[str, str] = {}
-    for leg in operation.legs:
-        manifest = leg.manifest
-        if manifest is None:
-            continue
-        if leg.digest:
-            roles.setdefault(leg.digest, "index" if manifest.kind == "index" else "manifest")
-        if manifest.config:
-            roles[manifest.config.digest] = "config"
-        roles.update((layer.digest, "layer") for layer in manifest.layers)
-        roles.update((blob.digest, "artifact") for blob in manifest.blobs)
-        for entry in manifest.manifests:
-            roles[entry.digest] = "attestation" if entry.is_attestation else "manifest"
-    return roles
-
-
-def _filled(template: str, fields: Mapping[str, str]) -> str:
+def filled(template: str, fields: Mapping[str, str]) -> str:
     """The text with its fields. Only names are replaced: braces in values stay as they are."""
     return _FIELD.sub(lambda match: fields.get(match[1], match[0]), template)
 
@@ -298,7 +283,7 @@ def _value(evidence: Evidence, redactor: Redactor) -> str:
     if message is None:
         return "(no answer)"
     if where == "request.url":
-        return redactor.leg_url(leg)
+        return redactor.leg_url(leg.kind, leg.url)
     if where == "response.status":
         return str(leg.status)
     if rest == "body.size":

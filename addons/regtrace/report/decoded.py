@@ -1,82 +1,70 @@
-"""What a leg says, for the report: decoded, in the field's own words, every value redacted."""
+"""What a leg says, in the field's own words: as it stood on the wire, then as it may be shown."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from regtrace.redact.redactor import Redactor
 from regtrace.wire.leg import Leg
+from regtrace.wire.url import Url
 
 
-def decoded(leg: Leg, redactor: Redactor) -> dict[str, Any]:
-    """What a leg says, in the field's own words; only what is known is there."""
-    shown: dict[str, Any] = {
-        "repository": redactor.repository(leg.repository) if leg.repository else None,
-        "reference": redactor.reference(leg.tag) if leg.tag else None,
-        "digest": redactor.digest(leg.digest),
-        "session": redactor.session(leg.session) if leg.session else None,
-        "vendor": leg.vendor.value if leg.vendor else None,
-        "location": redactor.url(leg.location) if leg.location else None,
-        "answered_by": leg.answerer.product if leg.answerer else None,
-        "credentials": leg.credentials.scheme if leg.credentials else None,
-        "token": redactor.token(leg.bearer.sha256) if leg.bearer else None,
-        "challenges": [
-            redactor.challenges(value)
-            for value in (
-                leg.exchange.response.headers.all("WWW-Authenticate")
-                if leg.exchange.response
-                else ()
-            )
-        ],
-        "asked": [redactor.scope(str(scope)) for scope in leg.token_request.scopes]
-        if leg.token_request
-        else [],
-        "granted": _granted(leg, redactor),
-        "issued_token": _issued(leg, redactor),
-        "signature": _signature(leg, redactor),
-        "upload": {"offset": leg.state.offset, "started": leg.state.started_at}
-        if leg.state
-        else None,
-        "manifest": {
-            "media_type": redactor.header("Content-Type", leg.manifest.media_type or "") or None,
-            "layers": len(leg.manifest.layers),
-        }
-        if leg.manifest
-        else None,
-        "error": {
-            "code": redactor.code(leg.error.code) if leg.error.code else None,
-            "message": redactor.prose(leg.error.message),
-            "dialect": leg.error.dialect,
-        }
-        if leg.error
-        else None,
-        "tunnel": redactor.word(leg.exchange.tunnel) if leg.exchange.tunnel else None,
+def said(leg: Leg) -> dict[str, Any]:
+    """What a leg says, as it stood on the wire; only what is known is there, all of it plain."""
+    response = leg.exchange.response
+    known = {
+        "repository": leg.repository,
+        "reference": leg.tag,
+        "digest": leg.digest,
+        "session": leg.session,
+        "vendor": leg.vendor and leg.vendor.value,
+        "location": leg.location and plain_url(leg.location),
+        "answered_by": leg.answerer and leg.answerer.product,
+        "credentials": leg.credentials and leg.credentials.scheme,
+        "token": leg.bearer and leg.bearer.sha256,
+        "challenges": response.headers.all("WWW-Authenticate") if response else (),
+        "asked": tuple(map(str, leg.token_request.scopes)) if leg.token_request else (),
+        "granted": _granted(leg),
+        "issued_token": _issued(leg),
+        "signature": _signature(leg),
+        "upload": leg.state and {"offset": leg.state.offset, "started": leg.state.started_at},
+        "manifest": leg.manifest and (leg.manifest.media_type or "", len(leg.manifest.layers)),
+        "error": leg.error and (leg.error.code or "", leg.error.message, leg.error.dialect),
+        "tunnel": leg.exchange.tunnel,
     }
-    return {key: value for key, value in shown.items() if value not in (None, [], "")}
+    return {key: value for key, value in known.items() if value not in _NOTHING}
 
 
-def _granted(leg: Leg, redactor: Redactor) -> list[str]:
+_NOTHING = (None, (), "")
+
+
+def plain_url(url: Url) -> tuple[Any, ...]:
+    return url.scheme, url.host, url.port, url.path, url.query
+
+
+def _granted(leg: Leg) -> tuple[str, ...]:
     token = leg.token_reply.token if leg.token_reply else None
     access = token.jwt.access if token and token.jwt else None
-    return [redactor.scope(str(scope)) for scope in access or ()]
+    return tuple(map(str, access or ()))
 
 
-def _issued(leg: Leg, redactor: Redactor) -> dict[str, Any] | None:
+def _issued(leg: Leg) -> dict[str, Any] | None:
     token = leg.token_reply.token if leg.token_reply else None
     if token is None:
         return None
     jwt = token.jwt
     return {
-        "label": redactor.token(token.sha256),
+        "label": token.sha256,
         "kind": "jwt" if jwt else "opaque",
-        "issuer": redactor.service(jwt.issuer) if jwt and jwt.issuer else None,
-        "audience": [redactor.service(name) for name in jwt.audience] if jwt else [],
+        "issuer": jwt.issuer if jwt else None,
+        "audience": tuple(jwt.audience) if jwt else (),
         "not_before": jwt.not_before if jwt else None,
         "expires": jwt.expires if jwt else None,
     }
 
 
-def _signature(leg: Leg, redactor: Redactor) -> dict[str, Any] | None:
+def _signature(leg: Leg) -> dict[str, Any] | None:
     signature = leg.presigned
     if signature is None:
         return None
@@ -84,6 +72,70 @@ def _signature(leg: Leg, redactor: Redactor) -> dict[str, Any] | None:
         "scheme": signature.scheme,
         "signed_at": signature.signed_at,
         "expires_at": signature.expires_at,
-        "region": redactor.word(signature.region) if signature.region else None,
-        "signed_headers": [redactor.word(name) for name in signature.signed_headers],
+        "region": signature.region,
+        "signed_headers": tuple(signature.signed_headers),
     }
+
+
+def decoded(said: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """The same for the report: every value through its handler, nothing that says nothing."""
+    shown = {key: _SHOWN[key](redactor, value) for key, value in said.items()}
+    return {key: value for key, value in shown.items() if value not in (None, [], "")}
+
+
+def _as_it_is(_: Redactor, value: Any) -> Any:
+    """A word of ours, a number."""
+    return value
+
+
+def _shown_token(redactor: Redactor, token: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **token,
+        "label": redactor.token(token["label"]),
+        "issuer": redactor.service(token["issuer"]) if token["issuer"] else None,
+        "audience": [redactor.service(name) for name in token["audience"]],
+    }
+
+
+def _shown_signature(redactor: Redactor, signature: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **signature,
+        "region": redactor.word(signature["region"]) if signature["region"] else None,
+        "signed_headers": [redactor.word(name) for name in signature["signed_headers"]],
+    }
+
+
+def _shown_manifest(redactor: Redactor, manifest: tuple[str, int]) -> dict[str, Any]:
+    media_type, layers = manifest
+    return {"media_type": redactor.header("Content-Type", media_type) or None, "layers": layers}
+
+
+def _shown_error(redactor: Redactor, error: tuple[str, str, str]) -> dict[str, Any]:
+    code, message, dialect = error
+    return {
+        "code": redactor.code(code) if code else None,
+        "message": redactor.prose(message),
+        "dialect": dialect,
+    }
+
+
+_SHOWN: dict[str, Callable[[Redactor, Any], Any]] = {
+    "repository": lambda redactor, name: redactor.repository(name),
+    "reference": lambda redactor, tag: redactor.reference(tag),
+    "digest": lambda redactor, digest: redactor.digest(digest),
+    "session": lambda redactor, session: redactor.session(session),
+    "vendor": _as_it_is,
+    "location": lambda redactor, url: redactor.url(Url(*url)),
+    "answered_by": _as_it_is,
+    "credentials": _as_it_is,
+    "token": lambda redactor, sha256: redactor.token(sha256),
+    "challenges": lambda redactor, values: [redactor.challenges(value) for value in values],
+    "asked": lambda redactor, scopes: [redactor.scope(scope) for scope in scopes],
+    "granted": lambda redactor, scopes: [redactor.scope(scope) for scope in scopes],
+    "issued_token": _shown_token,
+    "signature": _shown_signature,
+    "upload": _as_it_is,
+    "manifest": _shown_manifest,
+    "error": _shown_error,
+    "tunnel": lambda redactor, tunnel: redactor.word(tunnel),
+}

@@ -1,17 +1,22 @@
 """The report as JSON, schema ``regtrace/report/1`` (``report-1.json`` beside this file).
 
-Pure ASCII: whatever a stranger wrote, no control or bidi character stands raw in the file.
+Pure ASCII: whatever a stranger wrote, no control or bidi character stands raw in the file. Each
+operation, leg and finding is one line, written as soon as it is made: of a long capture, the text
+as a whole would be the largest thing in memory.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 from regtrace.report.model import Report
+
+#: Fields of the report that may have a row for each exchange.
+_ROWS = frozenset({"operations", "legs", "findings", "not_seen"})
 
 
 def render(report: Report) -> str:
@@ -19,18 +24,60 @@ def render(report: Report) -> str:
 
     A float that is no number (NaN, infinity) becomes null, as JSON has no word for it.
     """
-    document = {"schema": report.schema, **_plain(report)}
-    text = json.dumps(document, ensure_ascii=True, allow_nan=False, indent=2)
-    return text.replace("\x7f", "\\u007f") + "\n"  # DEL is ASCII, so json leaves it raw
+    return "".join(parts(report))
 
 
-def _plain(value: Any) -> Any:
+def parts(report: Report) -> Iterator[str]:
+    """The same, piece by piece. No piece ends inside of a value."""
+    yield f'{{\n  "schema": {encoded(report.schema)}'
+    for name in report.__slots__:
+        if name == "schema":
+            continue
+        value = getattr(report, name)
+        yield f',\n  "{name}": '
+        if name in _ROWS and value:
+            rows = value.values() if isinstance(value, Mapping) else value
+            for number, row in enumerate(rows):
+                yield f"{',' if number else '['}\n    {encoded(row)}"
+            yield "\n  ]"
+        else:
+            yield "[]" if name in _ROWS else encoded(value)
+    yield "\n}\n"
+
+
+def encoded(value: Any) -> str:
+    """JSON on one line; parts of the model may stand in the value."""
+    try:
+        text = _ENCODER.encode(value)
+    except ValueError:
+        text = _ENCODER.encode(plain(value))
+    return text.replace("\x7f", "\\u007f")  # DEL is ASCII, so json leaves it raw
+
+
+def _shallow(value: Any) -> dict[str, Any]:
+    """A part of the model as a map, whose values are still parts of the model."""
+    named = ((name, getattr(value, name)) for name in value.__slots__)
+    return {
+        name: dict(sorted(inner.items())) if isinstance(inner, Mapping) else inner
+        for name, inner in named
+    }
+
+
+def indented(value: Any) -> str:
+    """A whole document over many lines."""
+    text = json.dumps(plain(value), indent=1, allow_nan=False)
+    return text.replace("\x7f", "\\u007f") + "\n"
+
+
+def plain(value: Any) -> Any:
+    """A part of the model as maps, lists and scalars, without numbers that are none."""
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return plain(_shallow(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, default=_shallow)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from regtrace.diagnose.engine import examine
+from regtrace.diagnose.engine import Diagnosis, Examiner, examine
 from regtrace.diagnose.rules import LAST_RESORT
 from regtrace.follow.life import Fate
 from regtrace.follow.story import Operation, Transfer
 from regtrace.redact.redactor import Redactor
-from regtrace.report.visible import clock, rate, short_digest, size, visible
+from regtrace.report.naming import client_name, operation_name, transfer_name
+from regtrace.report.visible import clock, rate, size, visible
 from regtrace.wire.leg import UPLOAD_KINDS, Kind, Leg
 
 _DONE = {
@@ -39,15 +40,16 @@ class _Line:
 
 
 class Narrator:
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor, judge: Examiner = examine) -> None:
         self._redactor = redactor
+        self._judge = judge
         self._labelled = 0
         self._said: dict[str, None] = {}
 
     def news(self, operation: Operation) -> list[str]:
         """Lines for what has not been said of this operation yet."""
         lines = [line for line in self._lines(operation) if self._is_news(line.key)]
-        verdicts = _verdicts(operation) if any(line.failed for line in lines) else {}
+        verdicts = _verdicts(self._judge(operation)) if any(line.failed for line in lines) else {}
         return [
             visible(f"{clock(line.moment)}  {line.text}{verdicts.get(_id(line.failed), '')}")
             for line in lines
@@ -68,7 +70,9 @@ class Narrator:
         legs = operation.legs
         if operation.repository:
             first = next((leg for leg in legs if leg.repository or leg.kind is Kind.TOKEN), legs[0])
-            yield _Line(f"{first.id} began", first.started, self._beginning(operation))
+            name = operation_name(operation, self._redactor)
+            said = f"{name}  by {client_name(operation, self._redactor)}"
+            yield _Line(f"{first.id} began", first.started, said)
         for chain in operation.session:
             leg = chain.last
             if leg.refused and not _is_routine(leg):
@@ -76,17 +80,8 @@ class Narrator:
         for transfer in operation.transfers:
             yield from self._transfer(transfer)
 
-    def _beginning(self, operation: Operation) -> str:
-        product, version = (
-            self._redactor.client(operation.client) if operation.client else (None, None)
-        )
-        who = " ".join(word for word in (product or "an unknown client", version) if word)
-        repository = self._redactor.repository(operation.repository or "")
-        registry = self._redactor.registry(operation.registry) if operation.registry else "?"
-        return f"{operation.kind.value} {repository} → {registry}  by {who}"
-
     def _transfer(self, transfer: Transfer) -> Iterator[_Line]:
-        name = self._name(transfer)
+        name = transfer_name(transfer, self._redactor)
         for chain in transfer.chains:
             leg = chain.last
             if leg.in_flight and leg.kind in {Kind.UPLOAD_CHUNK, Kind.UPLOAD_COMMIT}:
@@ -98,16 +93,6 @@ class Narrator:
             last = transfer.legs[-1]
             key = f"{transfer.legs[0].id} {transfer.fate.value}"
             yield _Line(key, last.last_seen, f"{name}: {_done(transfer)}")
-
-    def _name(self, transfer: Transfer) -> str:
-        digest = self._redactor.digest(transfer.digest)
-        if transfer.kind == "manifest":
-            reference = transfer.reference and self._redactor.reference(transfer.reference)
-            return f"manifest {reference or short_digest(digest or '?')}"
-        if digest:
-            return f"blob {short_digest(digest).removeprefix('sha256:')}"
-        session = next((leg.session for leg in transfer.legs if leg.session), None)
-        return f"upload {visible(self._redactor.session(session), limit=12)}" if session else "blob"
 
     def _failure(self, leg: Leg) -> str:
         self._redactor.learn(leg.exchange)
@@ -121,11 +106,11 @@ def _id(leg: Leg | None) -> str:
     return leg.id if leg else ""
 
 
-def _verdicts(operation: Operation) -> dict[str, str]:
+def _verdicts(diagnosis: Diagnosis) -> dict[str, str]:
     """Leg id → the fault that the rules see in it by now; the summary has the whole of it."""
     return {
         leg.id: f"  [{finding.rule.number} {finding.rule.slug}]"
-        for finding in examine(operation).findings
+        for finding in diagnosis.findings
         if finding.rule is not LAST_RESORT
         for leg in finding.fails.legs
     }

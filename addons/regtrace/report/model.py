@@ -87,6 +87,8 @@ class Operation:
     transfers: tuple[Transfer, ...]
     legs: tuple[str, ...]
     root_findings: tuple[str, ...]
+    accepted: bool = False
+    """It failed, and every error that it failed by is suppressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppression:
+    """What a site said of a finding that it knows."""
+
+    reason: str
+    until: str
+    """The last day on which it holds, ``YYYY-MM-DD``, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     id: str
     rule: str
@@ -137,6 +148,11 @@ class Finding:
     count: int
     explained_by: str | None
     references: tuple[str, ...]
+    suppressed: Suppression | None = None
+    suppression_ended: Suppression | None = None
+    """One that held once, and not any more when this happened."""
+    rivals: tuple[str, ...] = ()
+    """Findings that would explain the same failed leg just as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +181,8 @@ class Report:
     capture: Capture
     verdict: Verdict
     operations: tuple[Operation, ...]
-    legs: tuple[Leg, ...]
+    legs: Mapping[str, Leg]
+    """By their ids, in the order of time."""
     findings: tuple[Finding, ...]
     not_seen: tuple[NotSeen, ...]
     redaction: Redaction

@@ -6,10 +6,12 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from regtrace.redact.gate import Gate
+from regtrace.report import github, har, jsonlines, junit, markdown, sarif, yaml
 from regtrace.report import json as as_json
 from regtrace.report import text as as_text
 from regtrace.report.model import SCHEMA, Report
@@ -20,11 +22,39 @@ from regtrace.wire.exchange import Exchange
 FORMATS: dict[str, Callable[[Report], str]] = {
     "text": lambda report: as_text.render(report, color=False),
     "json": as_json.render,
+    "yaml": yaml.render,
+    "jsonl": jsonlines.render,
+    "markdown": markdown.render,
+    "junit": junit.render,
+    "sarif": sarif.render,
+    "har": har.render,
+    "github": github.render,
+    "github-summary": lambda report: markdown.render(report, markdown.SUMMARY),
 }
-_ENDINGS = {".json": "json", ".txt": "text", ".log": "text"}
+ENDINGS = {
+    ".json": "json",
+    ".txt": "text",
+    ".log": "text",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".jsonl": "jsonl",
+    ".md": "markdown",
+    ".junit.xml": "junit",
+    ".sarif": "sarif",
+    ".har": "har",
+}
+#: Parts of a JSON report that are judged and written at once: half a megabyte.
+_ROWS_AT_ONCE = 1024
+#: Begins a text of JSON; within one, a backslash stands before a quote.
+_BETWEEN = ', "'
 #: Bytes at either end of a file by which a report of ours is recognised.
 _EDGE = 1024
-_OWN_JSON = re.compile(rb'\s*\{\s*"schema":\s*"' + SCHEMA.rpartition("/")[0].encode() + b"/")
+_OWN_BEGINNING = re.compile(
+    rb'(?:\{\s*"schema":\s*"|schema: |<!-- |<\?xml [^>]*>\s*<!-- '
+    rb'|\{\s*"(?:log|properties)":\s*\{\s*"_?report":\s*")'
+    + SCHEMA.rpartition("/")[0].encode()
+    + b"/"
+)
 _OWN_TEXT = re.compile("|".join(map(re.escape, OUTCOMES.values())).encode() + b"  ")
 _OWN_LAST_LINES = re.compile(rb"regtrace\s+\S+,\s+rules\s+\S+")
 
@@ -39,13 +69,15 @@ class Leaking(Refused):
 
 def format_of(path: str) -> str:
     """The format that a path's ending chooses. Raises Refused."""
-    ending = Path(path).suffix.lower()
-    if ending not in _ENDINGS:
-        raise Refused(
-            f"{visible(path)}: can't tell a format from the ending {visible(ending) or '(none)'};"
-            f" use one of {', '.join(sorted(_ENDINGS))}"
-        )
-    return _ENDINGS[ending]
+    name = Path(path)
+    suffixes = [suffix.lower() for suffix in name.suffixes]
+    for ending in ("".join(suffixes[-2:]), "".join(suffixes[-1:])):
+        if ending in ENDINGS:
+            return ENDINGS[ending]
+    raise Refused(
+        f"{visible(path)}: can't tell a format from the ending {visible(name.suffix) or '(none)'};"
+        f" use one of {', '.join(sorted(ENDINGS))}"
+    )
 
 
 def check_path(path: str, *, force: bool = False) -> None:
@@ -84,10 +116,30 @@ def gate_for(exchanges: Iterable[Exchange]) -> Gate:
 
 def rendered(report: Report, form: str, gate: Gate) -> str:
     """The report in this format, after the gate has seen it. Raises Leaking."""
-    output = FORMATS[form](report)
+    return "".join(_pieces(report, form, gate))
+
+
+def _pieces(report: Report, form: str, gate: Gate) -> Iterator[str]:
+    """The same in pieces, each of which the gate has seen."""
+    if form == "json":
+        yield from _values(report, gate)
+        return
     # Text is wrapped and cut to columns, which may tear a value apart; JSON has each one whole.
-    passed(output + as_json.render(report) if form == "text" else output, gate)
-    return output
+    for _ in _values(report, gate):
+        pass
+    output = FORMATS[form](report)
+    passed(output, gate)
+    yield output
+
+
+def _values(report: Report, gate: Gate) -> Iterator[str]:
+    """The report as JSON, rows by the hundred, so that neither gate nor disk waits for all."""
+    parts = as_json.parts(report)
+    while piece := "".join(islice(parts, _ROWS_AT_ONCE)):
+        # Keys, names and digests stand in almost every row; to look at them once is enough.
+        texts = piece.replace('": "', _BETWEEN).split(_BETWEEN)
+        passed(_BETWEEN.join(dict.fromkeys(texts)), gate)
+        yield piece
 
 
 def passed(output: str, gate: Gate) -> None:
@@ -105,13 +157,13 @@ def write(report: Report, paths: Sequence[str], gate: Gate, *, force: bool = Fal
 
     Only the owner may read the files. Raises Refused, with nothing left behind.
     """
-    texts = {path: rendered(report, format_of(path), gate) for path in paths}
     with contextlib.ExitStack() as on_failure:
         temporaries = {}
-        for path, text in texts.items():
+        for path in paths:
             check_path(path, force=force)
+            pieces = _pieces(report, format_of(path), gate)
             try:
-                temporaries[path] = _temporary(_target(path).parent, text, on_failure)
+                temporaries[path] = _temporary(_target(path).parent, pieces, on_failure)
             except OSError as fault:
                 raise _unwritable(path, fault) from None
         for path, temporary in temporaries.items():
@@ -122,12 +174,12 @@ def write(report: Report, paths: Sequence[str], gate: Gate, *, force: bool = Fal
         on_failure.pop_all()
 
 
-def _temporary(directory: Path, text: str, on_failure: contextlib.ExitStack) -> str:
+def _temporary(directory: Path, pieces: Iterable[str], on_failure: contextlib.ExitStack) -> str:
     # mkstemp gives mode 0600.
     handle, name = tempfile.mkstemp(dir=directory, prefix=".regtrace-")
     on_failure.callback(Path(name).unlink, missing_ok=True)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
+        stream.writelines(pieces)
     return name
 
 
@@ -144,7 +196,7 @@ def _is_own(target: Path) -> bool:
         last = stream.read(_EDGE)
     if _OWN_TEXT.match(first):
         return _OWN_LAST_LINES.search(last) is not None
-    return not first or _OWN_JSON.match(first) is not None
+    return not first or _OWN_BEGINNING.match(first) is not None
 
 
 def _unwritable(path: str, fault: OSError) -> Refused:

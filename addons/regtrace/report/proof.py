@@ -6,16 +6,17 @@ gate that knows the canaries looks at each output.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 from regtrace.follow.tracker import Tracker
 from regtrace.redact.canary import Canary, plant
 from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.report import model
-from regtrace.report.build import Telling, build
+from regtrace.report.build import build
 from regtrace.report.output import FORMATS, Leaking
+from regtrace.report.telling import Telling
 from regtrace.wire.decode import decode
 from regtrace.wire.exchange import Exchange
 
@@ -46,7 +47,10 @@ def trial(
 ) -> tuple[int, frozenset[str]]:
     """How many different canaries were planted, and where those stood that came out."""
     tracker, canaries = Tracker(), dict[str, Canary]()
-    for exchange in chosen(exchanges):
+    sample = Sample()
+    for exchange in exchanges:
+        sample.add(exchange)
+    for exchange in sample.exchanges():
         copy, planted = plant(exchange)
         tracker.feed(decode(copy))
         for canary in planted:
@@ -66,14 +70,29 @@ def trial(
     return len(canaries), frozenset(found)
 
 
-def chosen(exchanges: Iterable[Exchange]) -> list[Exchange]:
-    """At most ``MOST``, in their order: of each sort the first, then the last ones."""
-    seen = list(islice(exchanges, _MOST_SEEN))
-    sorts = {_sort(exchange): exchange.id for exchange in reversed(seen)}
-    first = set(islice(reversed(sorts.values()), MOST))
-    rest = [exchange.id for exchange in reversed(seen) if exchange.id not in first]
-    wanted = first | set(rest[: MOST - len(first)])
-    return [exchange for exchange in seen if exchange.id in wanted]
+class Sample:
+    """Exchanges to copy, at most ``MOST``: of each sort the first, then the last ones."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._first: dict[tuple[object, ...], tuple[int, Exchange]] = {}
+        self._last: deque[tuple[int, Exchange]] = deque(maxlen=MOST)
+
+    def add(self, exchange: Exchange) -> None:
+        if self._seen < _MOST_SEEN:
+            numbered = self._seen, exchange
+            self._seen += 1
+            self._last.append(numbered)
+            if len(self._first) < MOST:
+                self._first.setdefault(_sort(exchange), numbered)
+
+    def exchanges(self) -> list[Exchange]:
+        """In the order in which they came."""
+        wanted = dict(self._first.values())
+        for number, exchange in reversed(self._last):
+            if len(wanted) < MOST:
+                wanted[number] = exchange
+        return [wanted[number] for number in sorted(wanted)]
 
 
 def _sort(exchange: Exchange) -> tuple[object, ...]:

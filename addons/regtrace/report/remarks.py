@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from regtrace.diagnose.rule import Finding, Severity
 from regtrace.follow.story import Operation, Transfer
 from regtrace.redact.redactor import Redactor
-from regtrace.report.build import Telling, filled
+from regtrace.report.build import filled
 from regtrace.report.naming import client_name, operation_name, transfer_name
+from regtrace.report.telling import Telling
 from regtrace.report.visible import visible
 from regtrace.wire.leg import Leg
 

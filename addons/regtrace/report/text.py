@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from regtrace.report.model import Evidence, Finding, Operation, Report, Transfer
-from regtrace.report.visible import clock, date, duration, rate, short_digest, size, visible
+from regtrace.report.visible import clock, date, duration, rate, size, visible
 from regtrace.report.words import (
     OUTCOMES,
     OWNERS,
@@ -27,9 +27,11 @@ from regtrace.report.words import (
     failed_legs,
     fold,
     leg_name,
+    operation_name,
     plural,
     steps,
     subject,
+    transfer_name,
 )
 
 _PROSE = 120
@@ -161,7 +163,7 @@ class _Operations:
     def __init__(self, page: _Page, report: Report) -> None:
         self.page = page
         self.report = report
-        self.legs = {leg.id: leg for leg in report.legs}
+        self.legs = report.legs
         self.failed = failed_legs(report)
 
     def draw(self) -> None:
@@ -193,10 +195,7 @@ class _Operations:
             self.page.prose(Text("  "), self.page.text(_summary(brief)))
 
     def _what(self, operation: Operation) -> Text:
-        where = operation.registry or "unknown registry"
-        arrow = "←" if operation.kind == "pull" else "→"
-        words = (operation.kind, subject(operation), arrow, where)
-        return self.page.text(" ".join(word for word in words if word), "bold", limit=300)
+        return self.page.text(operation_name(operation), "bold", limit=300)
 
     def _ended(self, operation: Operation) -> Text:
         ended = operation.outcome
@@ -209,9 +208,8 @@ class _Operations:
         return transfer.outcome in _WENT_WELL and self.failed.isdisjoint(transfer.legs)
 
     def _cells(self, transfer: Transfer) -> list[Text]:
-        digest = short_digest(transfer.digest).removeprefix("sha256:") if transfer.digest else "?"
         return [
-            self.page.text(f"{transfer.role or transfer.kind} {digest}", limit=40),
+            self.page.text(transfer_name(transfer), limit=40),
             self.page.text(_amount(transfer)),
             self.page.text(_pace(transfer)),
             self.page.text(_outcome(transfer), _STYLES.get(transfer.outcome, ""), limit=60),
@@ -252,7 +250,7 @@ class _Operations:
 
     def _outside(self) -> None:
         within = {leg for operation in self.report.operations for leg in operation.legs}
-        outside = [leg.id for leg in self.report.legs if leg.id not in within]
+        outside = [leg for leg in self.legs if leg not in within]
         if outside:
             self.page.line()
             self.page.line(Text("outside any operation", "bold"))
@@ -262,26 +260,28 @@ class _Operations:
 class _Findings:
     """Roots in full, worst first, what they explain beneath them.
 
-    One line each: notes, what a root explains, and what was told in full of another operation.
+    One line each: notes, what is suppressed, what a root explains, and what was told in full of
+    another operation.
     """
 
     def __init__(self, page: _Page, report: Report) -> None:
         self.page = page
-        self.findings = report.findings
-        self.legs = {leg.id: leg for leg in report.legs}
+        self.findings = {finding.id: finding for finding in report.findings}
+        self.legs = report.legs
         self.operations = {operation.id: operation for operation in report.operations}
 
     def draw(self) -> None:
         told = set()
         close = False
-        for explained in fold(self.findings):
+        for explained in fold(self.findings.values()):
             root = explained.root
             story = (root.rule, root.cause, root.fix)
-            brief = story in told or root.severity == "note"
+            remark = _suppressed(root) or ("as above" if story in told else "")
+            brief = bool(remark) or root.severity == "note"
             if not (brief and close):
                 self.page.line()
             if brief:
-                self._brief(Text(), root, "as above" if story in told else "")
+                self._brief(Text(), root, remark)
             else:
                 self._full(root)
             for finding in explained.beneath:
@@ -311,6 +311,10 @@ class _Findings:
         if where:
             self._item("in", page.text(where))
         self._item("cause", page.text(finding.cause))
+        ended = finding.suppression_ended
+        if ended:
+            said = f"until {ended.until} ({ended.reason}); that is over, so it counts again"
+            self._item("accepted", page.text(said))
         self._item("must act", page.text(OWNERS.get(finding.owner, finding.owner), "bold"))
         for number, step in enumerate(finding.fix, 1):
             label = "" if number > 1 else "fix"
@@ -319,6 +323,13 @@ class _Findings:
         self._evidence(finding.evidence)
         for number, reference in enumerate(finding.references):
             self._item("" if number else "see", page.text(reference, "dim"))
+        for rival in (self.findings[id_] for id_ in finding.rivals if id_ in self.findings):
+            self._rival(rival)
+
+    def _rival(self, rival: Finding) -> None:
+        apart = " Tell them apart with:" if rival.check else ""
+        self.page.prose(Text("  "), self.page.text(f"Or: {rival.title}.{apart}"))
+        self._copied(rival.check[:1])
 
     def _severity(self, finding: Finding) -> Text:
         style = _STYLES.get(finding.severity, "bold")
@@ -329,9 +340,12 @@ class _Findings:
         self.page.prose(Text.assemble("  ", (f"{label:<10}", "dim"), marker), content)
 
     def _commands(self, commands: Sequence[str]) -> None:
-        """Each on lines of its own and never wrapped, to be copied."""
         if commands:
             self.page.line(Text("  check", "dim"))
+        self._copied(commands)
+
+    def _copied(self, commands: Sequence[str]) -> None:
+        """Each on lines of its own and never wrapped, to be copied."""
         for command in commands:
             for line in self.page.text(command, keep="\n").split("\n"):
                 self.page.line(Text("    "), line)
@@ -413,6 +427,11 @@ def _summary(transfers: Iterable[Transfer]) -> str:
     counts = Counter((transfer.role or transfer.kind, transfer.outcome) for transfer in transfers)
     folded = (f"{plural(count, kind)} {outcome}" for (kind, outcome), count in counts.items())
     return f"and without trouble: {', '.join(folded)}"
+
+
+def _suppressed(finding: Finding) -> str:
+    said = finding.suppressed
+    return f"suppressed until {said.until}: {said.reason}" if said else ""
 
 
 def _times(finding: Finding) -> str:

@@ -47,10 +47,10 @@ def _failure(operation: model.Operation, findings: Sequence[model.Finding]) -> s
         return f"The {_named(operation)} failed."
     sure = {"certain": "", "likely": "most likely ", "possible": "possibly "}[root.confidence]
     title = root.title[0].lower() + root.title[1:] if root.title[1:2].islower() else root.title
-    return (
-        f"The {_named(operation)} failed, {sure}because {title}."
-        f" Who must act: {OWNERS[root.owner]}."
-    )
+    said = f"The {_named(operation)} failed, {sure}because {title}."
+    if operation.accepted and root.suppressed:
+        return f"{said} Accepted until {root.suppressed.until}: {root.suppressed.reason}"
+    return f"{said} Who must act: {OWNERS[root.owner]}."
 
 
 def _named(operation: model.Operation) -> str:

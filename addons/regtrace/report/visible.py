@@ -92,6 +92,18 @@ def date(epoch: float) -> str:
     return "?" if moment is None else moment.date().isoformat()
 
 
+def moment(epoch: float) -> str:
+    """The UTC time as ``2026-11-23T21:23:07.614Z`` (RFC 3339); of no such time, that of epoch 0."""
+    known = _utc(epoch) or datetime.fromtimestamp(0, timezone.utc)
+    return known.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_between(started: float, ended: float | None) -> float:
+    """How long it took; 0 when that is not known, or no time."""
+    took = 0.0 if ended is None else ended - started
+    return took if 0 < took < math.inf else 0.0
+
+
 def short_digest(digest: str) -> str:
     """``sha256:ab12cd34ef56…``, twelve digits as docker shows; what is no digest comes back."""
     match = _DIGEST.fullmatch(digest)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from itertools import groupby
 
-from regtrace.report.model import Finding, Leg, Operation, Report
+from regtrace.report.model import Finding, Leg, Operation, Report, Transfer
 from regtrace.report.visible import short_digest
 
 OWNERS = {
@@ -107,7 +107,7 @@ def steps(legs: Iterable[Leg], failed: Set[str]) -> list[Step]:
 
 def failed_legs(report: Report) -> frozenset[str]:
     """The legs to mark: those an error names, and the bad answer that ended a failed transfer."""
-    legs = {leg.id: leg for leg in report.legs}
+    legs = report.legs
     named = {leg for f in report.findings if f.severity == "error" for leg in f.legs}
     last = {
         transfer.legs[-1]
@@ -125,6 +125,19 @@ def subject(operation: Operation) -> str:
         return operation.repository or ""
     mark = "@" if ":" in reference else ":"
     return f"{operation.repository or '?'}{mark}{short_digest(reference)}"
+
+
+def operation_name(operation: Operation) -> str:
+    """``push team/app:1.2 → registry.test:5000``, or what of it is known."""
+    where = operation.registry or "unknown registry"
+    arrow = "←" if operation.kind == "pull" else "→"
+    return " ".join(word for word in (operation.kind, subject(operation), arrow, where) if word)
+
+
+def transfer_name(transfer: Transfer) -> str:
+    """``layer ab12cd34ef56…``, ``blob ?``."""
+    digest = short_digest(transfer.digest).removeprefix("sha256:") if transfer.digest else "?"
+    return f"{transfer.role or transfer.kind} {digest}"
 
 
 def client_name(operation: Operation) -> str:

@@ -1,0 +1,89 @@
+"""``regtrace convert``: a JSON report in any other form, without the capture it was made of."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from regtrace.cli.ending import LEAKING, USAGE, end, reader_may_leave
+from regtrace.proxy.guard import place_of
+from regtrace.redact.gate import Gate
+from regtrace.report.model import Report
+from regtrace.report.output import FORMATS, Leaking, Refused, check_path, rendered, write
+from regtrace.report.reading import MOST, Misread, read_report
+from regtrace.report.visible import visible
+
+
+@click.command()
+@click.argument("path", metavar="REPORT.json")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(sorted(FORMATS)),
+    help="What to print; text by default, nothing when -o is given.",
+)
+@click.option(
+    "-o",
+    "outputs",
+    metavar="PATH",
+    multiple=True,
+    help="Write it to PATH; its ending chooses the format, as in regtrace report. May be repeated.",
+)
+@click.option("--force", is_flag=True, help="Let -o replace any file.")
+def convert(path: str, form: str | None, outputs: Sequence[str], force: bool) -> None:
+    """Make other forms of a report that was written as JSON ('-' is standard input).
+
+    They are the same, byte for byte, as if regtrace report had written them.
+
+    \b
+    Exit status: 0 it is done; 2 usage, or no report that can be read; 3 the report
+    holds what looks like a credential, and nothing was written.
+
+    \b
+    Examples:
+      regtrace convert push.json
+      regtrace convert push.json -o push.md -o push.junit.xml
+      regtrace convert push.json --format github-summary >> "$GITHUB_STEP_SUMMARY"
+    """
+    try:
+        for output in outputs:
+            check_path(output, force=force)
+        report = _read(path)
+        # What the capture held is not known here; the shapes of credentials are.
+        gate = Gate()
+        wanted = form or (None if outputs else "text")
+        page = rendered(report, wanted, gate) if wanted else ""
+        write(report, outputs, gate, force=force)
+        with reader_may_leave():
+            click.echo(page, nl=False)
+    except Leaking as fault:
+        end(str(fault), LEAKING)
+    except Refused as fault:
+        end(str(fault), USAGE)
+    except Exception as fault:
+        end(f"stopped on a fault of its own, {place_of(fault)}; please report this line", USAGE)
+
+
+def _read(path: str) -> Report:
+    """Raises Refused."""
+    name = "standard input" if path == "-" else visible(path)
+    try:
+        if path == "-":
+            raw = sys.stdin.buffer.read(MOST + 1)
+        else:
+            with Path(path).open("rb") as stream:
+                raw = stream.read(MOST + 1)
+    except (OSError, ValueError) as fault:
+        reason = getattr(fault, "strerror", None) or fault
+        raise Refused(f"{name}: can't be read: {visible(str(reason))}") from None
+    if len(raw) > MOST:
+        raise Refused(f"{name}: is larger than any report that regtrace reads")
+    try:
+        return read_report(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise Refused(f"{name}: is no report: not in UTF-8") from None
+    except Misread as fault:
+        raise Refused(f"{name}: {fault}") from None
