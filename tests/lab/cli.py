@@ -124,7 +124,7 @@ def list_() -> None:
         click.echo(f"{name:30} {scenario.load(name).summary}")
     click.echo("\nfaults:")
     for name, fault in FAULTS.items():
-        click.echo(f"{name:30} {fault.__doc__}")
+        click.echo(f"{name:30} {fault['what']}")
 
 
 @lab.command()

@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from . import image, keys, process, world
 from .parts import containerd, dockerd, mitmdump
+from .settings import Tree
 
 _ACCOUNTS = world.HOME / ".docker" / "config.json"
 _BLOB_CACHE = Path("/var/lib/containers/cache")  # of skopeo, podman and buildah
@@ -42,6 +44,11 @@ class Step:
     seed: str
     image: str = ""
     layers: int = 1
+    size: int = 3000
+    platforms: tuple[str, ...] = ("amd64", "arm64")
+    args: tuple[str, ...] = ()
+    interrupt: float | None = None
+    pulled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +84,10 @@ def skopeo_push(step: Step, reference: str, folder: Path) -> list[str]:
 
 
 def skopeo_push_index(step: Step, reference: str, folder: Path) -> list[str]:
-    """skopeo copy --all, an index of two platforms"""
+    """skopeo copy --multi-arch=all, an index of two platforms"""
     archive = folder / "index.tar"
-    image.make_index(archive, step.seed, step.layers)
-    return ["skopeo", "copy", "--all", f"oci-archive:{archive.name}", f"docker://{reference}"]
+    image.make_index(archive, step.seed, step.layers, step.size, step.platforms)
+    return ["skopeo", "copy", "--multi-arch=all", f"oci-archive:{archive.name}", f"docker://{reference}"]
 
 
 def skopeo_pull(step: Step, reference: str, folder: Path) -> list[str]:
@@ -106,7 +113,9 @@ def buildah_push(step: Step, reference: str, folder: Path) -> list[str]:
 
 
 def ctr_push(step: Step, reference: str, folder: Path) -> list[str]:
-    """ctr images push"""
+    """ctr images push, of an image made for it or of one that it has pulled"""
+    if step.pulled:
+        return [*_ctr("push", reference), f"{reference.partition('/')[0]}/{step.pulled}"]
     archive = _archive(step, reference, folder)
     process.run(["ctr", "--address", str(containerd.SOCKET), "images", "import", str(archive)])
     return _ctr("push", reference)
@@ -160,16 +169,18 @@ def do(
 
     A client that takes longer than these seconds is killed; that is exit status 124.
     """
-    commands = (CLIENTS[step.run](step, f"{registry}/{step.image}", folder) for step in steps)
     environment = _environment(proxy)
 
-    def run(command: list[str]) -> Done:
-        return _run(command, environment, seconds, folder)
+    def ready(step: Step) -> Callable[[], Done]:
+        command = CLIENTS[step.run](step, f"{registry}/{step.image}", folder)
+        # An option stands before what it is about, which is the last word, or the last two.
+        command[-2 if command[0] == "skopeo" else -1 : 0] = step.args
+        return lambda: _run(command, environment, seconds, folder, step.interrupt)
 
     if together:
         with ThreadPoolExecutor(len(steps)) as threads:
-            return list(threads.map(run, list(commands)))
-    return [run(command) for command in commands]
+            return list(threads.map(lambda run: run(), [ready(step) for step in steps]))
+    return [ready(step)() for step in steps]
 
 
 def _environment(proxy: str | None) -> dict[str, str]:
@@ -186,32 +197,42 @@ def _environment(proxy: str | None) -> dict[str, str]:
     return environment
 
 
-def _run(command: list[str], environment: dict[str, str], seconds: float, folder: Path) -> Done:
+def _run(
+    command: list[str],
+    environment: dict[str, str],
+    seconds: float,
+    folder: Path,
+    interrupt: float | None,
+) -> Done:
+    client = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=seconds,
-            check=False,
-        )
-        status, output = done.returncode, done.stdout
-    except subprocess.TimeoutExpired as expired:
-        status, output = 124, expired.stdout or b""
+        output, _ = client.communicate(timeout=interrupt or seconds)
+        status = client.returncode
+    except subprocess.TimeoutExpired:
+        client.send_signal(signal.SIGINT if interrupt else signal.SIGKILL)
+        output, _ = client.communicate()
+        status = client.returncode if interrupt else 124
     return Done(shlex.join(command), status, _COLOUR.sub("", output.decode(errors="replace")))
 
 
-def log_in(registry: str) -> None:
-    """Give every client the made-up account, as `docker login` would have left it."""
-    account = base64.b64encode(f"{world.USER}:{world.PASSWORD}".encode()).decode()
+def log_in(registry: str, account: Tree) -> None:
+    """Give every client this account, as `docker login` would have left it; or none."""
+    auths = {}
+    if "user" in account:
+        words = f"{account['user']}:{account['password']}".encode()
+        auths[registry] = {"auth": base64.b64encode(words).decode()}
     _ACCOUNTS.parent.mkdir(parents=True, exist_ok=True)
-    _ACCOUNTS.write_text(json.dumps({"auths": {registry: {"auth": account}}}))
+    _ACCOUNTS.write_text(json.dumps({"auths": auths}))
 
 
-def set_up_trust(registry: str, *, proxy: bool = True) -> None:
+def set_up_trust(registry: str, *, proxy: bool = True, scheme: str = "https") -> None:
     """Let the clients accept the laboratory's own certificates, and the proxy's.
 
     docker, skopeo, podman and buildah all read the same folder, ctr another one that names the
@@ -221,7 +242,7 @@ def set_up_trust(registry: str, *, proxy: bool = True) -> None:
     authorities = [keys.CA, mitmdump.CA] if proxy and mitmdump.CA.exists() else [keys.CA]
     authority.write_text("".join(path.read_text() for path in authorities))
     # containerd 1.6 wants the table `host`, empty or not.
-    hosts = f'server = "https://{registry}"\nca = "{authority}"\n[host]\n'
+    hosts = f'server = "{scheme}://{registry}"\nca = "{authority}"\n[host]\n'
     _file(_CTR_HOSTS / registry / "hosts.toml").write_text(hosts)
 
 
@@ -237,8 +258,11 @@ def forget() -> None:
 
 
 def _ctr(what: str, reference: str) -> list[str]:
-    account = f"{world.USER}:{world.PASSWORD}"  # ctr can't read the file that `log_in` writes
-    return ["ctr", "images", what, f"--hosts-dir={_CTR_HOSTS}", f"--user={account}", reference]
+    """ctr can't read the file that `log_in` writes; so its account is in the command."""
+    registry = reference.partition("/")[0]
+    account = json.loads(_ACCOUNTS.read_text())["auths"].get(registry)
+    user = [f"--user={base64.b64decode(account['auth']).decode()}"] if account else []
+    return ["ctr", "images", what, f"--hosts-dir={_CTR_HOSTS}", *user, reference]
 
 
 def _file(path: Path) -> Path:
@@ -248,5 +272,5 @@ def _file(path: Path) -> Path:
 
 def _archive(step: Step, reference: str, folder: Path) -> Path:
     path = folder / "image.tar"
-    image.make(path, reference, step.seed, step.layers)
+    image.make(path, reference, step.seed, step.layers, step.size)
     return path

@@ -10,17 +10,16 @@ import io
 import json
 import random
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-_LAYER_BYTES = 3000
-_PLATFORMS = ("amd64", "arm64")
 _OCI = "application/vnd.oci.image"
 
 
-def make(path: Path, reference: str, seed: str, layers: int) -> None:
-    """Write an image of so many layers of random bytes under the given `name:tag`."""
-    blobs = _layers(seed, layers)
+def make(path: Path, reference: str, seed: str, layers: int, size: int) -> None:
+    """Write an image of so many layers of so many random bytes under the given `name:tag`."""
+    blobs = _layers(seed, layers, size)
     names = [f"layer-{number}/layer.tar" for number in range(layers)]
     manifest = [{"Config": "config.json", "RepoTags": [reference], "Layers": names}]
     files = {
@@ -31,12 +30,14 @@ def make(path: Path, reference: str, seed: str, layers: int) -> None:
     path.write_bytes(_tar(files))
 
 
-def make_index(path: Path, seed: str, layers: int) -> None:
+def make_index(
+    path: Path, seed: str, layers: int, size: int, platforms: Sequence[str]
+) -> None:
     """Write an index of one image for each platform, as the OCI image layout has it."""
     layout = _Layout()
     images = []
-    for platform in _PLATFORMS:
-        blobs = _layers(f"{seed} {platform}", layers)
+    for platform in platforms:
+        blobs = _layers(f"{seed} {platform}", layers, size)
         manifest = {
             "schemaVersion": 2,
             "mediaType": f"{_OCI}.manifest.v1+json",
@@ -79,13 +80,14 @@ def _config(architecture: str, layers: list[bytes]) -> bytes:
                 "type": "layers",
                 "diff_ids": [f"sha256:{hashlib.sha256(blob).hexdigest()}" for blob in layers],
             },
+            "history": [{"created_by": "lab"} for _ in layers],  # schema 1 wants one per layer
         }
     )
 
 
-def _layers(seed: str, count: int) -> list[bytes]:
+def _layers(seed: str, count: int, size: int) -> list[bytes]:
     generator = random.Random(seed)
-    return [_layer(number, generator.randbytes(_LAYER_BYTES)) for number in range(count)]
+    return [_layer(number, generator.randbytes(size)) for number in range(count)]
 
 
 def _json(content: dict[str, Any]) -> bytes:

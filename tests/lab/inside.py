@@ -19,7 +19,7 @@ from .settings import Settings
 
 _PROCESSES = (
     *("ceph-mon", "ceph-osd", "radosgw"),
-    *("tokens", "registry", "nginx", "mitmdump", "dockerd", "containerd"),
+    *("tokens", "registry", "middlebox", "nginx", "mitmdump", "dockerd", "containerd"),
 )
 
 

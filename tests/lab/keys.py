@@ -1,5 +1,7 @@
 """Made-up keys and certificates: one CA, one leaf for all names, the token server's signing key.
 
+Beside the leaf lie worse ones, for faults; all leaves have the same key.
+
 Made anew each time the laboratory comes up; they live inside the box and die with it.
 """
 
@@ -18,6 +20,12 @@ LEAF = world.KEYS / "leaf.pem"
 LEAF_KEY = world.KEYS / "leaf.key"
 TOKEN = world.KEYS / "token.pem"
 TOKEN_KEY = world.KEYS / "token.key"
+STRANGER = world.KEYS / "stranger.pem"
+SELF_SIGNED = world.KEYS / "self-signed.pem"
+EXPIRED = world.KEYS / "expired.pem"
+MISNAMED = world.KEYS / "misnamed.pem"
+
+_DAY = datetime.timedelta(days=1)
 
 
 def make() -> None:
@@ -31,14 +39,23 @@ def make() -> None:
     CA.write_bytes(_pem(ca))
 
     leaf_key = ec.generate_private_key(ec.SECP256R1())
-    leaf = _certificate(_name("registry.test"), leaf_key, ca_name, ca_key, names=list(world.HOSTS))
+    leaf_name = _name("registry.test")
+    names = list(world.HOSTS)
     LEAF_KEY.write_bytes(_key_pem(leaf_key))
-    LEAF.write_bytes(_pem(leaf))
+    for path, certificate in {
+        LEAF: _certificate(leaf_name, leaf_key, ca_name, ca_key, names=names),
+        SELF_SIGNED: _certificate(leaf_name, leaf_key, leaf_name, leaf_key, names=names),
+        EXPIRED: _certificate(leaf_name, leaf_key, ca_name, ca_key, names=names, ends=-_DAY),
+        MISNAMED: _certificate(_name("other.test"), leaf_key, ca_name, ca_key, names=["other.test"]),
+    }.items():
+        path.write_bytes(_pem(certificate))
 
-    token_key = ec.generate_private_key(ec.SECP256R1())
-    token_name = _name("lab token signer")
-    TOKEN_KEY.write_bytes(_key_pem(token_key))
-    TOKEN.write_bytes(_pem(_certificate(token_name, token_key, token_name, token_key, is_ca=True)))
+    # The stranger is not known to the registry. TOKEN is the last one: see the first line.
+    for path in (STRANGER, TOKEN):
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = _name(f"lab {path.stem} signer")
+        path.with_suffix(".key").write_bytes(_key_pem(key))
+        path.write_bytes(_pem(_certificate(name, key, name, key, is_ca=True)))
 
 
 def _certificate(
@@ -49,6 +66,7 @@ def _certificate(
     *,
     is_ca: bool = False,
     names: list[str] | None = None,
+    ends: datetime.timedelta = 30 * _DAY,
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.timezone.utc)
     builder = (
@@ -57,8 +75,8 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
+        .not_valid_before(now - 10 * _DAY)
+        .not_valid_after(now + ends)
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
         # OpenSSL looks for the issuer by these two; mitmproxy refuses a chain without them.
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

@@ -21,6 +21,7 @@ PACKAGES = (
     "radosgw",
     "ceph-common",
     "nginx-light",
+    "faketime",
     "iproute2",
     "util-linux",
 )

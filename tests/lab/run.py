@@ -1,4 +1,4 @@
-"""One run of one scenario, inside the box: healthy parts, preparation, faults, capture, sidecar.
+"""One run of one scenario, inside the box: parts, preparation, faults, capture, sidecar.
 
 Every run starts from nothing: an empty bucket, an empty engine, parts started with this run's
 settings. So it does not matter how the run before it ended.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 import shutil
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import yaml
 
 from . import clients, faults, parts, process, world
 from .clients import Done
-from .parts import ceph, mitmdump
+from .parts import ceph, mitmdump, registry
 from .scenario import Scenario
 from .settings import Settings
 from .versions import versions
@@ -42,25 +43,30 @@ def run(scenario: Scenario, *, addon: bool) -> list[str]:
     work = world.TEMP / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    healthy = Settings(through=scenario.through)
+    before = faults.apply(scenario.always, Settings(through=scenario.through))
+    settings = faults.apply(scenario.faults, before)
 
-    parts.start(healthy)
+    ceph.start(before)
     ceph.empty()
     clients.forget()
-    clients.log_in(healthy.registry)
+    parts.start(before if scenario.prepare else settings)
     if scenario.prepare:
-        _prepare(scenario, healthy.registry, work)
-    settings = faults.apply(scenario.faults, healthy)
-    parts.start(settings)
+        _prepare(scenario, before, work)
+        parts.restart(before, settings)
 
     output = mitmdump.Output(files["mitm"], files["live.txt"], files["live.json"])
     mitmdump.start(output, addon=addon)
     try:
-        clients.set_up_trust(healthy.registry, proxy=settings.trusts_proxy)
+        clients.log_in(settings.address, settings.client)
+        trust = {"proxy": settings.client["trusts_proxy"], "scheme": settings.client["scheme"]}
+        clients.set_up_trust(settings.address, **trust)
         clients.start_engines(scenario.steps, mitmdump.URL)
+        disturbance = threading.Timer(scenario.restart_after or 0, registry.start, [settings])
+        if scenario.restart_after is not None:
+            disturbance.start()
         done = clients.do(
             scenario.steps,
-            healthy.registry,
+            settings.address,
             mitmdump.URL,
             scenario.timeout,
             work,
@@ -84,10 +90,11 @@ def _fresh_folder(name: str) -> Files:
     return Files(folder, name)
 
 
-def _prepare(scenario: Scenario, registry: str, work: Path) -> None:
-    clients.set_up_trust(registry)
+def _prepare(scenario: Scenario, settings: Settings, work: Path) -> None:
+    clients.log_in(settings.address, settings.client)
+    clients.set_up_trust(settings.address)
     clients.start_engines(scenario.prepare, None)
-    for done in clients.do(scenario.prepare, registry, None, scenario.timeout, work):
+    for done in clients.do(scenario.prepare, settings.address, None, scenario.timeout, work):
         if done.exit != 0:
             raise process.PartError(f"preparation failed: {done.command}\n{done.output}")
     clients.stop_engines()
@@ -116,7 +123,7 @@ def _sidecar(scenario: Scenario, done: list[Done], *, addon: bool) -> str:
         "summary": scenario.summary,
         "made": {
             "scenario": f"tests/lab/scenarios/{scenario.name}.yaml",
-            "faults": list(scenario.faults),
+            "faults": [*scenario.always, *scenario.faults],
             "addon": addon,
             "commands": [step.command for step in done],
             "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),

@@ -1,18 +1,23 @@
 """A scenario as its YAML file says it, checked when it is read.
 
     summary: what is done and what happens, for people
-    through: registry | nginx          what the client pushes to; registry when left out
-    faults: [names from faults.py]
-    prepare: [steps]                   done before, in a healthy laboratory, without the proxy
+    through: registry | nginx | middlebox    what the client pushes to; registry when left out
+    faults: [names from faults.yaml]
+    always: [the same]                 what is so from the beginning, also while preparing
+    prepare: [steps]                   done before, without the faults and without the proxy
     steps: [steps]                     what is captured
     together: true                     all steps at the same time; else one after another
     client: {exit: status of the last step, says: [regexes, each found in its output]}
                                        (with `together` this holds for every step)
     expect: what the report must say, see expect.py
+    restart_after: seconds after which the registry is restarted, while the steps run
     timeout: seconds for one step
+    live: always                       belongs to the smaller set that `scripts/test --lab` runs
 
-A step is `{run: docker-push, image: team/app:1}`; `layers` (1) and `seed` (the scenario's
-name) choose the content of an image that is pushed.
+A step is `{run: docker-push, image: team/app:1}`. What is pushed is chosen by `layers` (1), their
+`size` (bytes), the `platforms` of an index, and the `seed` (the scenario's name) of its random
+bytes; or, for ctr, it is one that was `pulled`. `args` are more options of the command;
+`interrupt` is after how many seconds Ctrl-C comes.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from typing import Any
 
 import yaml
 
+from . import world
 from .clients import CLIENTS, Step
 from .faults import FAULTS
 
@@ -52,9 +58,12 @@ class Scenario:
     expect: dict[str, Any]
     through: str = "registry"
     faults: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
     prepare: tuple[Step, ...] = ()
     together: bool = False
+    restart_after: float | None = None
     timeout: float = 150
+    live: str = ""
 
 
 def names() -> list[str]:
@@ -73,6 +82,7 @@ def load(name: str) -> Scenario:
         name=name,
         summary=" ".join(said.pop("summary").split()),
         faults=tuple(said.pop("faults", ())),
+        always=tuple(said.pop("always", ())),
         prepare=_steps(said.pop("prepare", ()), name),
         steps=_steps(said.pop("steps"), name),
         client=Client(client["exit"], tuple(client.get("says", ()))),
@@ -92,10 +102,13 @@ def _check(path: Path, said: dict[str, Any]) -> None:
         for word in ("summary", "steps", "client", "expect")
         if word not in said
     ]
-    wrong += [f"unknown fault {fault}" for fault in said.get("faults", ()) if fault not in FAULTS]
+    faults = [*said.get("faults", ()), *said.get("always", ())]
+    wrong += [f"unknown fault {fault}" for fault in faults if fault not in FAULTS]
     steps = [*said.get("prepare", ()), *said.get("steps", ())]
+    if said.get("live", "always") != "always":
+        wrong.append(f"live: is always or left out, not {said['live']}")
     wrong += [f"unknown run: {step['run']}" for step in steps if step["run"] not in CLIENTS]
-    if said.get("through", "registry") not in ("registry", "nginx"):
-        wrong.append(f"through: is registry or nginx, not {said['through']}")
+    if said.get("through", "registry") not in world.FRONT_PORTS:
+        wrong.append(f"through: is one of {', '.join(world.FRONT_PORTS)}, not {said['through']}")
     if wrong:
         raise ScenarioError(f"{path.name}: {'; '.join(wrong)}")

@@ -68,7 +68,7 @@ def test_a_scenario_with_an_unknown_word_is_refused(
 
 def test_the_same_seed_makes_the_same_image(tmp_path: Path) -> None:
     for name, seed in (("a", "one"), ("b", "one"), ("c", "other")):
-        image.make(tmp_path / name, "registry.test:5050/team/app:1", seed, layers=2)
+        image.make(tmp_path / name, "registry.test:5050/team/app:1", seed, layers=2, size=100)
 
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == b
@@ -76,7 +76,7 @@ def test_the_same_seed_makes_the_same_image(tmp_path: Path) -> None:
 
 
 def test_an_index_names_an_image_of_other_bytes_for_each_platform(tmp_path: Path) -> None:
-    image.make_index(tmp_path / "index.tar", "seed", layers=1)
+    image.make_index(tmp_path / "index.tar", "seed", 1, 100, ["amd64", "arm64"])
 
     with tarfile.open(tmp_path / "index.tar") as archive:
         files = {name: _content(archive, name) for name in archive.getnames()}

@@ -1,8 +1,8 @@
 """A small token server: GET /jwt/auth?service=&scope=&account= with Basic auth gets a signed JWT.
 
 A program of its own, `python token_server.py CONFIG.json`. It grants what a known user asks
-for, or less: only the actions that its configuration names. Protocol: distribution's
-docs/spec/auth/token.md and jwt.md.
+for; its configuration can make it do otherwise. Protocol: distribution's docs/spec/auth/token.md
+and jwt.md.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import ssl
 import sys
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography import x509
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 _LIFETIME = 300  # seconds
+_JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,13 @@ class Config:
     """What the configuration file says; paths are PEM files.
 
     actions: all that may be granted; None is whatever is asked for
+    anonymous: the same for requests without credentials; None is that there must be credentials
+    last_scope_only: whether all scopes but the last are overlooked
+    prefix: what every repository's name begins with, in the tokens
+    times: seconds from now for exp, nbf and iat
+    claims: entries of the tokens that differ
+    reply: entries of the answer that differ; an empty one is left out
+    pages: fixed answers by path, `{status, headers, body}`
     """
 
     address: str
@@ -42,7 +51,14 @@ class Config:
     issuer: str
     user: str
     password: str
-    actions: list[str] | None
+    actions: list[str] | None = None
+    anonymous: list[str] | None = None
+    last_scope_only: bool = False
+    prefix: str = ""
+    times: dict[str, int] = field(default_factory=dict)
+    claims: dict[str, Any] = field(default_factory=dict)
+    reply: dict[str, Any] = field(default_factory=dict)
+    pages: dict[str, Any] = field(default_factory=dict)
 
 
 class TokenServer(ThreadingHTTPServer):
@@ -66,50 +82,65 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         config = self.server.config
         url = urlsplit(self.path)
-        if url.path != "/jwt/auth":
+        sent = self.headers.get("Authorization")
+        if url.path in config.pages:
+            self._show(**config.pages[url.path])
+        elif url.path != "/jwt/auth":
             self._answer(404, {"details": "no such page"})
-            return
-        if self.headers.get("Authorization") != _basic(config.user, config.password):
+        elif sent == _basic(config.user, config.password):
+            self._grant(parse_qs(url.query), config.user, config.actions)
+        elif sent is None and config.anonymous is not None:
+            self._grant(parse_qs(url.query), "", config.anonymous)
+        else:
             self._answer(401, {"details": "incorrect username or password"})
-            return
-        query = parse_qs(url.query)
-        now = int(time.time())
-        claims = {
-            "iss": config.issuer,
-            "sub": config.user,
-            "aud": query.get("service", [""])[0],
-            "exp": now + _LIFETIME,
-            "nbf": now - 5,
-            "iat": now,
-            "jti": str(uuid.uuid4()),
-            "access": access(query.get("scope", []), config.actions),
-        }
-        self._answer(200, {"token": _sign(claims, config), "expires_in": _LIFETIME})
 
     def do_POST(self) -> None:
         """As GitLab's: OAuth's form of the request is not known here. containerd then uses GET."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self._answer(404, {"details": "no such page"})
 
+    def _grant(self, query: dict[str, list[str]], user: str, grantable: list[str] | None) -> None:
+        config = self.server.config
+        now = int(time.time())
+        times = {"exp": _LIFETIME, "nbf": -5, "iat": 0, **config.times}
+        scopes = query.get("scope", [])
+        claims = {
+            "iss": config.issuer,
+            "sub": user,
+            "aud": query.get("service", [""])[0],
+            **{name: now + seconds for name, seconds in times.items()},
+            "jti": str(uuid.uuid4()),
+            "access": access(
+                scopes[-1:] if config.last_scope_only else scopes, grantable, config.prefix
+            ),
+            **config.claims,
+        }
+        reply = {"token": _sign(claims, config), "expires_in": _LIFETIME, **config.reply}
+        self._answer(200, {name: value for name, value in reply.items() if value})
+
     def _answer(self, status: int, content: dict[str, object]) -> None:
-        body = json.dumps(content).encode()
+        challenge = {"WWW-Authenticate": 'Basic realm="lab"'} if status == 401 else {}
+        self._show(status, {**challenge, "Content-Type": _JSON}, json.dumps(content))
+
+    def _show(self, status: int, headers: dict[str, str], body: str) -> None:
         self.send_response(status)
-        if status == 401:
-            self.send_header("WWW-Authenticate", 'Basic realm="lab"')
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body.encode())))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body.encode())
 
 
-def access(scopes: list[str], grantable: list[str] | None) -> list[dict[str, object]]:
+def access(
+    scopes: list[str], grantable: list[str] | None, prefix: str = ""
+) -> list[dict[str, object]]:
     """`type:name:action,action`; several are blank-joined or repeated. A name may hold colons."""
     entries: list[dict[str, object]] = []
     for scope in " ".join(scopes).split():
         kind, _, rest = scope.partition(":")
         name, _, actions = rest.rpartition(":")
         granted = [each for each in actions.split(",") if grantable is None or each in grantable]
-        entries.append({"type": kind, "name": name, "actions": granted})
+        entries.append({"type": kind, "name": prefix + name, "actions": granted})
     return entries
 
 

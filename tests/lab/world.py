@@ -23,11 +23,11 @@ HOSTS = {
 }
 
 PROXY_PORT = 8080
-REGISTRY_TLS_PORT = 5050  # the registry itself
-REGISTRY_PLAIN_PORT = 5000  # the registry behind nginx
-NGINX_PORT = 5443
+REGISTRY_PLAIN_PORT = 5000  # the registry behind something; the replica has the next one
+FRONT_PORTS = {"registry": 5050, "nginx": 5443, "middlebox": 5444}  # what clients talk to, all TLS
 AUTH_PORT = 5443
 S3_PORT = 9000
+OTHER_S3_PORT = 9002  # the second gateway
 CLOSED_PORT = 5999  # nothing listens here
 
 REALM = f"https://auth.test:{AUTH_PORT}/jwt/auth"
@@ -46,6 +46,7 @@ REPOSITORY_ROOT = Path(__file__).resolve().parent.parent.parent
 # Inside the box only.
 STATE = Path("/run/lab")
 READY = STATE / "ready"
+DISK = STATE / "disk"  # for a registry that does not store on S3
 RUNS = STATE / "runs"
 LOGS = STATE / "logs"
 PIDS = STATE / "pids"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
+from collections.abc import Mapping
 
 import boto3
 from botocore.client import BaseClient
@@ -50,26 +51,40 @@ rgw_frontends = beast endpoint={address}:{port}
 
 
 def start(settings: Settings) -> None:
-    """Bring Ceph up once; then make the bucket and give it the settings' policy."""
+    """Bring Ceph up once; then make the bucket as the settings want it.
+
+    Also start or stop the second gateway, which serves the same bucket.
+    """
     if not process.listens(world.S3_ADDRESS, world.S3_PORT):
         _start_cluster()
         _start_gateway()
     client = _client()
     _make_bucket(client)
-    if settings.bucket_policy:
-        policy = {"Version": "2012-10-17", "Statement": list(settings.bucket_policy)}
-        client.put_bucket_policy(Bucket=world.BUCKET, Policy=json.dumps(policy))
+    if policy := settings.storage.get("policy"):
+        statements = {"Version": "2012-10-17", "Statement": list(policy)}
+        client.put_bucket_policy(Bucket=world.BUCKET, Policy=json.dumps(statements))
     else:
         client.delete_bucket_policy(Bucket=world.BUCKET)
+    if size := settings.storage.get("lose_above"):
+        _delete(above=size)
+    process.stop("other-radosgw")
+    if environment := settings.storage.get("other"):
+        _start_other_gateway(environment)
 
 
 def empty() -> None:
     """Forget everything the registry stored, so that no push finds its layers there already."""
+    _client().delete_bucket_policy(Bucket=world.BUCKET)
+    _delete(above=-1)
+
+
+def _delete(above: int) -> None:
+    """Delete the objects that are bigger; a layer is bigger than a manifest or a configuration."""
     client = _client()
-    client.delete_bucket_policy(Bucket=world.BUCKET)
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=world.BUCKET):
         for entry in page.get("Contents", []):
-            client.delete_object(Bucket=world.BUCKET, Key=entry["Key"])
+            if entry["Size"] > above:
+                client.delete_object(Bucket=world.BUCKET, Key=entry["Key"])
 
 
 def _start_cluster() -> None:
@@ -103,6 +118,19 @@ def _start_cluster() -> None:
     daemon = ["ceph-osd", "-c", str(_CONF), "-i", "0"]
     process.run([*daemon, "--mkfs", "--osd-uuid", osd])
     process.start("ceph-osd", [*daemon, "-f"], lambda: " 1 up" in _ceph("osd", "stat"), seconds=60)
+
+
+def _start_other_gateway(environment: Mapping[str, str]) -> None:
+    frontend = f"beast endpoint={world.S3_ADDRESS}:{world.OTHER_S3_PORT}"
+    gateway = ["radosgw", "-c", str(_CONF), "-n", "client.rgw", "-f"]
+    gateway += [f"--rgw-frontends={frontend}", f"--admin-socket={_FOLDER}/other.asok"]
+    process.start(
+        "other-radosgw",
+        [*gateway, f"--log-file={_FOLDER}/other.log", f"--pid-file={_FOLDER}/other.pid"],
+        lambda: process.listens(world.S3_ADDRESS, world.OTHER_S3_PORT),
+        seconds=60,
+        environment=environment,
+    )
 
 
 def _start_gateway() -> None:

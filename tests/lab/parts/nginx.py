@@ -7,6 +7,7 @@ from ..settings import Settings
 
 _FOLDER = world.STATE / "nginx"
 _CONF = _FOLDER / "nginx.conf"
+_ACCOUNTS = world.STATE / "accounts"
 
 _CONF_TEXT = """\
 daemon off;
@@ -22,16 +23,22 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    client_max_body_size 0;
+{http}
+    upstream registries {{
+{registries}
+    }}
     server {{
         listen {address}:{port} ssl;
         server_name registry.test;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
-        client_max_body_size {body_limit};
+{server}
         location / {{
-            proxy_pass http://{address}:{registry_port};
+            proxy_pass {upstream};
             proxy_http_version 1.1;
 {headers}
+{location}
         }}
     }}
 }}
@@ -39,28 +46,33 @@ http {{
 
 
 def start(settings: Settings) -> None:
-    """Start nginx anew when the client goes through it; else there is none."""
+    """Start nginx anew when something goes through it; else there is none."""
     process.stop("nginx")
-    if settings.through != "nginx":
+    if settings.through != "nginx" and "http" not in settings.nginx:
         return
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    headers = "\n".join(
-        f"            proxy_set_header {name} {value};"
-        for name, value in settings.nginx_headers.items()
-    )
+    port = world.FRONT_PORTS["nginx"]
+    ports = range(world.REGISTRY_PLAIN_PORT, world.REGISTRY_PLAIN_PORT + _count(settings))
+    headers = settings.nginx["headers"].items()
     text = _CONF_TEXT.format(
         folder=_FOLDER,
         address=world.REGISTRY_ADDRESS,
-        port=world.NGINX_PORT,
-        registry_port=world.REGISTRY_PLAIN_PORT,
+        port=port,
+        registries="\n".join(f"server {world.REGISTRY_ADDRESS}:{each};" for each in ports),
         certificate=keys.LEAF,
         key=keys.LEAF_KEY,
-        body_limit=settings.nginx_body_limit,
-        headers=headers,
+        upstream=settings.nginx["upstream"],
+        headers="\n".join(f"proxy_set_header {name} {value};" for name, value in headers),
+        **{block: settings.nginx.get(block, "") for block in ("http", "server", "location")},
     )
     _CONF.write_text(text)
+    _ACCOUNTS.write_text(f"{world.USER}:{{PLAIN}}{world.PASSWORD}\n")
     process.start(
         "nginx",
         ["nginx", "-e", "stderr", "-c", str(_CONF)],
-        lambda: process.listens(world.REGISTRY_ADDRESS, world.NGINX_PORT),
+        lambda: process.listens(world.REGISTRY_ADDRESS, port),
     )
+
+
+def _count(settings: Settings) -> int:
+    return 2 if settings.replica else 1

@@ -1,60 +1,44 @@
-"""The registry: distribution 2.8 with token authentication and S3 storage, its log as JSON."""
+"""The registry: distribution 2.8, its log as JSON; a second one beside it when a fault wants that."""
 
 from __future__ import annotations
 
+import subprocess
+
 import yaml
 
-from .. import keys, process, world
-from ..settings import Settings
-
-_CONFIG = world.STATE / "registry.yaml"
+from .. import process, world
+from ..settings import Settings, Tree, merged
 
 
 def start(settings: Settings) -> None:
     """Start the registry anew, its log too; or only stop it, when the settings say so."""
-    process.stop("registry")
-    if not settings.registry_up:
-        return
-    behind_nginx = settings.through == "nginx"
-    port = world.REGISTRY_PLAIN_PORT if behind_nginx else world.REGISTRY_TLS_PORT
-    _CONFIG.write_text(yaml.safe_dump(_config(settings, port, tls=not behind_nginx)))
+    for name in ("registry", "replica"):
+        process.stop(name)
+    _mount_disk(settings.disk)
+    tls = settings.through == "registry"
+    port = world.FRONT_PORTS["registry"] if tls else world.REGISTRY_PLAIN_PORT
+    if settings.registry:
+        _start("registry", settings.registry, port, tls=tls)
+    if settings.replica:
+        _start("replica", merged(settings.registry, settings.replica), port + 1, tls=tls)
+
+
+def _start(name: str, said: Tree, port: int, *, tls: bool) -> None:
+    config = merged(said, {"http": {"addr": f"{world.REGISTRY_ADDRESS}:{port}"}})
+    if not tls:
+        config = merged(config, {"http": {"tls": None}})
+    path = world.STATE / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(config))
     process.start(
-        "registry",
-        ["docker-registry", "serve", str(_CONFIG)],
+        name,
+        ["docker-registry", "serve", str(path)],
         lambda: process.listens(world.REGISTRY_ADDRESS, port),
     )
 
 
-def _config(settings: Settings, port: int, *, tls: bool) -> dict[str, object]:
-    http: dict[str, object] = {
-        "addr": f"{world.REGISTRY_ADDRESS}:{port}",
-        "secret": "made-up-upload-state-secret",
-    }
-    if tls:
-        http["tls"] = {"certificate": str(keys.LEAF), "key": str(keys.LEAF_KEY)}
-    return {
-        "version": "0.1",
-        "log": {"formatter": "json"},
-        "http": http,
-        "storage": {
-            "s3": {
-                "accesskey": world.S3_ACCESS_KEY,
-                "secretkey": world.S3_SECRET_KEY,
-                # A name the driver knows, also against Ceph.
-                "region": "us-east-1",
-                "regionendpoint": f"http://s3.test:{world.S3_PORT}",
-                "bucket": world.BUCKET,
-                "secure": False,
-                "v4auth": True,
-                "rootdirectory": "/",
-            }
-        },
-        "auth": {
-            "token": {
-                "realm": settings.realm,
-                "service": world.SERVICE,
-                "issuer": world.ISSUER,
-                "rootcertbundle": str(keys.TOKEN),
-            }
-        },
-    }
+def _mount_disk(options: str) -> None:
+    """Give a registry that stores on disk an empty one, of tmpfs."""
+    subprocess.run(["umount", world.DISK], capture_output=True, check=False)
+    if options:
+        world.DISK.mkdir(exist_ok=True)
+        process.run(["mount", "-t", "tmpfs", "-o", options, "lab-disk", str(world.DISK)])
