@@ -132,10 +132,7 @@ STORIES = {
     ),
     "J24 the empty layer": (
         "client docker/24.0.7\n"
-        f"blob {EMPTY_LAYER} 32B\n"
-        + PING
-        + f"HEAD blob {EMPTY_LAYER} -> 200\n"
-        + DONE
+        f"blob {EMPTY_LAYER} 32B\n" + PING + f"HEAD blob {EMPTY_LAYER} -> 200\n" + DONE
     ),
 }
 

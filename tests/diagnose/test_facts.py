@@ -157,8 +157,10 @@ def test_nothing_is_fatal_in_what_went_well() -> None:
         ("CONNECT registry.test:443 -> ! timed out", Part.UNKNOWN),
         ("GET /v2/ -> ! timed out", Part.REGISTRY),
         (
-            "GET /v2/ -> 401\ntoken pull team/app -> 200\nGET blob L1 -> 307 s3\n"
-            "GET s3 L1 -> ! timed out",
+            (
+                "GET /v2/ -> 401\ntoken pull team/app -> 200\nGET blob L1 -> 307 s3\n"
+                "GET s3 L1 -> ! timed out"
+            ),
             Part.STORAGE,
         ),
     ],

@@ -87,7 +87,13 @@ def skopeo_push_index(step: Step, reference: str, folder: Path) -> list[str]:
     """skopeo copy --multi-arch=all, an index of two platforms"""
     archive = folder / "index.tar"
     image.make_index(archive, step.seed, step.layers, step.size, step.platforms)
-    return ["skopeo", "copy", "--multi-arch=all", f"oci-archive:{archive.name}", f"docker://{reference}"]
+    return [
+        "skopeo",
+        "copy",
+        "--multi-arch=all",
+        f"oci-archive:{archive.name}",
+        f"docker://{reference}",
+    ]
 
 
 def skopeo_pull(step: Step, reference: str, folder: Path) -> list[str]:

@@ -30,9 +30,7 @@ def make(path: Path, reference: str, seed: str, layers: int, size: int) -> None:
     path.write_bytes(_tar(files))
 
 
-def make_index(
-    path: Path, seed: str, layers: int, size: int, platforms: Sequence[str]
-) -> None:
+def make_index(path: Path, seed: str, layers: int, size: int, platforms: Sequence[str]) -> None:
     """Write an index of one image for each platform, as the OCI image layout has it."""
     layout = _Layout()
     images = []

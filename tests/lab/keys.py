@@ -46,7 +46,9 @@ def make() -> None:
         LEAF: _certificate(leaf_name, leaf_key, ca_name, ca_key, names=names),
         SELF_SIGNED: _certificate(leaf_name, leaf_key, leaf_name, leaf_key, names=names),
         EXPIRED: _certificate(leaf_name, leaf_key, ca_name, ca_key, names=names, ends=-_DAY),
-        MISNAMED: _certificate(_name("other.test"), leaf_key, ca_name, ca_key, names=["other.test"]),
+        MISNAMED: _certificate(
+            _name("other.test"), leaf_key, ca_name, ca_key, names=["other.test"]
+        ),
     }.items():
         path.write_bytes(_pem(certificate))
 

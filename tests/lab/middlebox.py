@@ -92,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content[:keep])
         self.close_connection |= keep is not None
 
-    do_HEAD = do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = relay
+    do_HEAD = do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = relay  # noqa: N815
 
     def _ask(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         upstream = http.client.HTTPConnection(self.server.config.upstream)

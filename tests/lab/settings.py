@@ -82,7 +82,8 @@ class Settings:
     """One set-up of all parts.
 
     through: what the client talks to, `registry`, or `nginx` or `middlebox` (which stand before it)
-    registry: its configuration file (TLS counts only when clients talk to it directly); empty is a registry that does not run
+    registry: its configuration file (TLS counts only when clients talk to it directly); empty is a
+        registry that does not run
     replica: how a second registry beside it differs; None is no second one. nginx takes turns
     token: the configuration file of the token server (token_server.py)
     nginx: `headers` (proxy_set_header), `upstream` (proxy_pass), and lines of configuration for

@@ -80,7 +80,7 @@ async def proxy(
         with_termlog=False,
         with_dumper=False,
     )
-    ready = _Ready()
+    ready = Ready()
     master.addons.add(ready)
     master.options.set(f"registry_report={report}", *settings, defer=True)
     master.options.update(save_stream_file=str(capture), scripts=[str(ADDON)], **options)
@@ -97,7 +97,9 @@ async def proxy(
     proxied.report = json.loads(report.read_text())
 
 
-class _Ready:
+class Ready:
+    """Knows when mitmproxy runs."""
+
     def __init__(self) -> None:
         self.event = asyncio.Event()
 

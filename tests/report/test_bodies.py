@@ -33,9 +33,8 @@ def test_a_manifest_names_its_layers() -> None:
 
 def test_an_index_names_its_platforms() -> None:
     title, said = explained(
-        START
-        + "token pull team/app -> 200\nimage M1 = cfg L1\nindex I1 = M1\nHEAD manifest 1 I1 -> 200\n"
-        "GET manifest @I1 -> 200"
+        START + "token pull team/app -> 200\nimage M1 = cfg L1\nindex I1 = M1\n"
+        "HEAD manifest 1 I1 -> 200\nGET manifest @I1 -> 200"
     )
     assert title == "Image index"
     assert isinstance(said["manifests"], list)

@@ -1,4 +1,4 @@
-"""The soak in short: it runs, every push goes through, and memory is of the order that it should."""
+"""The soak in short: it runs, every push goes through, and memory is of the right order."""
 
 from __future__ import annotations
 

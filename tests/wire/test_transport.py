@@ -58,8 +58,10 @@ UNSENT = (
             Failure.TLS_ALERT,
         ),
         (
-            "The remote server and mitmproxy cannot agree on a TLS version to use. You may need to"
-            " adjust mitmproxy's tls_version_server_min option.",
+            (
+                "The remote server and mitmproxy cannot agree on a TLS version to use. You may need"
+                " to adjust mitmproxy's tls_version_server_min option."
+            ),
             Failure.TLS_VERSION,
         ),
         (UNSENT, Failure.UNSENT),
@@ -94,7 +96,9 @@ def test_the_addresses_that_were_tried() -> None:
 
 
 def test_the_status_of_an_upstream_proxy() -> None:
-    refused = "Upstream proxy p:8080 refused HTTP CONNECT request: 407 Proxy Authentication Required"
+    refused = (
+        "Upstream proxy p:8080 refused HTTP CONNECT request: 407 Proxy Authentication Required"
+    )
     assert upstream_status(refused) == 407
     assert upstream_status("refused HTTP CONNECT request: x") is None
 

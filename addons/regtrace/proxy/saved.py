@@ -143,9 +143,7 @@ def _items(data: bytes, at: int, end: int, *, whole: bool = False) -> list[Any]:
             items.append(data[start:at].decode())
         elif kind == _LIST:
             short = at - start <= _SHORT and not whole
-            items.append(
-                _same(data[start:at]) if short else _items(data, start, at, whole=whole)
-            )
+            items.append(_same(data[start:at]) if short else _items(data, start, at, whole=whole))
         elif kind == _DICT:
             if not whole and items and items[-1] in _CONNECTIONS:
                 # What is asked for of a connection stands behind ten fields that are not.

@@ -25,7 +25,7 @@ from regtrace.redact.secrets import Secret
 from regtrace.redact.shapes import SHORTEST, credentials_in, tokens_in
 from regtrace.wire.exchange import Exchange
 
-#: Characters from which on the ends of a secret are looked for by themselves, and how much of them.
+#: Characters from which on the ends of a secret stand for all of it, and how much of them.
 _LONG = 40
 _END = 24
 #: Encodings within encodings that are taken off: Base64 of percent of JSON.
@@ -122,13 +122,14 @@ class _Index:
 def _pieces(secret: Secret) -> Iterator[bytes]:
     """The secret; of a long one either end, since an output may have cut the rest off."""
     value = secret.value.strip()
-    yield _raw(value)
     if "%" in value:
         yield _raw(unquote(value))
+    ends = _raw(value[:_END]), _raw(value[-_END:])
     # The beginning of a URL is said in every report.
-    if len(value) > _LONG and not secret.whole and "://" not in value:
-        yield _raw(value[:_END])
-        yield _raw(value[-_END:])
+    if len(value) <= _LONG or secret.whole or "://" in value or len(min(ends, key=len)) < SHORTEST:
+        yield _raw(value)
+    else:
+        yield from ends
 
 
 def _raw(text: str) -> bytes:
@@ -155,7 +156,9 @@ def _readings(output: bytes, packed: set[bytes]) -> Iterator[bytes]:
             continue
         for found in _decodings(text, packed):
             reading = _squeezed(found)
-            if len(reading) >= SHORTEST and reading not in seen and len(seen) < _MOST_TEXTS:
+            if len(seen) == _MOST_TEXTS:
+                packed.clear()  # the next output is read from the beginning
+            elif len(reading) >= SHORTEST and reading not in seen:
                 seen.add(reading)
                 waiting.append((reading, depth + 1))
 

@@ -108,8 +108,8 @@ def read_range(value: str | None) -> ByteRange | None:
 
 
 def is_dockers_range(value: str | None) -> bool:
-    """Whether docker's engine can go on from this ``Range`` of a chunk's answer: ``0-1023``, nothing
-    before it. Without one it gives the layer up (its client's blob_writer.go ReadFrom)."""
+    """Whether docker's engine can go on from this ``Range`` of a chunk's answer: ``0-1023``, and
+    nothing before it. Without one it gives the layer up (its client's blob_writer.go ReadFrom)."""
     span = read_range(value)
     return span is not None and (value or "").strip()[:1].isdigit()
 

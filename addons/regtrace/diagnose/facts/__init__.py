@@ -40,7 +40,6 @@ class Fatal:
     leg: Leg
 
 
-
 class Facts:
     def __init__(self, operation: Operation, site: Expectations = NOTHING_EXPECTED) -> None:
         self.operation = operation
