@@ -5,6 +5,7 @@ up [PART...]      run [--no-addon] NAME      status
 
 from __future__ import annotations
 
+import signal
 import time
 import traceback
 from pathlib import Path
@@ -26,6 +27,8 @@ _PROCESSES = (
 def main(arguments: list[str]) -> int:
     """Exit status: 0 as wanted, 1 the client did something else, 2 the laboratory failed."""
     command, *rest = arguments
+    # Started in the background the lab, and so its clients, would ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         _furnish()
         if command == "up":

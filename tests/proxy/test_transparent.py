@@ -40,6 +40,7 @@ class Seen:
 
     by_server: bytearray = field(default_factory=bytearray)
     by_client: bytes = b""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
@@ -103,11 +104,13 @@ def reads_to_the_end(seen: Seen) -> Handler:
 
 
 def _request(method: str, path: str, *headers: str, body: bytes = b"") -> tuple[str, bytes]:
-    lines = [*headers, *([f"Content-Length: {len(body)}"] if body else []), "", ""]
-    return f"{method} {{url}}{path} HTTP/1.1\r\nHost: r.test\r\n" + "\r\n".join(lines), body
+    length = [f"Content-Length: {len(body)}"] if body else []
+    fields = ["Host: r.test", "Connection: close", *headers, *length]
+    return "\r\n".join([f"{method} {{url}}{path} HTTP/1.1", *fields, "", ""]), body
 
 
 CHUNKED = "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+CUT_OFF = b"Content-Length: 99999999"
 PLAIN = answer("202 Accepted")
 PATCH = ("PATCH", UPLOAD + "u-1")
 CASES = {
@@ -117,7 +120,7 @@ CASES = {
         (_request(*PATCH, "Transfer-Encoding: chunked")[0], chunked(BODY)),
     ),
     "layer of no bytes": (replies(PLAIN), _request(*PATCH, "Content-Length: 0")),
-    "layer that is cut off": (reads_to_the_end, _request(*PATCH, "Content-Length: 99999999")),
+    "layer that is cut off": (reads_to_the_end, (_request(*PATCH, CUT_OFF.decode())[0], BODY)),
     "layer that is refused early": (refuses_at_once, _request(*PATCH, body=BODY)),
     "blob": (replies(answer("200 OK", body=BODY)), _request("GET", "/v2/team/app/blobs/sha256:0")),
     "blob that is cut off": (
@@ -154,9 +157,17 @@ def test_http(tmp_path: Path, confdir: Path, case: str) -> None:
 
     async def attempt(port: int) -> Seen:
         seen = Seen()
-        async with server(handler(seen)) as upstream:
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await handler(seen)(reader, writer)
+            finally:
+                seen.over.set()
+
+        async with server(handle) as upstream:
             request = head.format(url=f"http://127.0.0.1:{upstream}").encode() + body
             seen.by_client = await client(_send, port, request)
+            await asyncio.wait_for(seen.over.wait(), PATIENCE)
         return seen
 
     async def story() -> None:
@@ -175,7 +186,8 @@ def _send(port: int, request: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
         with suppress(OSError):
             sock.sendall(request)
-        sock.shutdown(socket.SHUT_WR)
+        if CUT_OFF in request:
+            sock.shutdown(socket.SHUT_WR)
         pieces = []
         with suppress(ConnectionResetError):
             while piece := sock.recv(65536):

@@ -1,18 +1,14 @@
-"""The soak in short: it runs, every push goes through, and memory is of the right order."""
+"""The soak in short: every push goes through, and mitmdump does not fill the memory."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is in /proc")
+import soak
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_a_few_hundred_pushes() -> None:
-    sys.path.insert(0, str(Path(__file__).parent))
-    import soak
-
-    taken = soak.soak(200)
-    assert taken < 1.5
+    assert soak.soak(200) < 1.5

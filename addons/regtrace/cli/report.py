@@ -124,6 +124,7 @@ def report(
         for path in outputs:
             check_path(path, force=force)
         site = read_site(config, rules)
+        gc.set_threshold(50_000)  # almost all that is made here is wanted
         draft = Draft(keep_refused=bool(logs))
         readings = [_Reading(path, site, draft) for path in captures]
         if not any(reading.readable for reading in readings):

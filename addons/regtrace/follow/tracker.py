@@ -191,6 +191,8 @@ def _kind(legs: Sequence[Leg]) -> OperationKind:
         return OperationKind.PUSH
     if kinds & {Kind.MANIFEST_DELETE, Kind.BLOB_DELETE}:
         return OperationKind.DELETE
+    if Kind.BLOB_HEAD in kinds and not kinds & _FETCHES:
+        return OperationKind.PUSH  # who pulls asks for the manifest first, and for blobs with GET
     if kinds & _READS:
         return OperationKind.PULL
     if kinds & _LISTS:
@@ -204,6 +206,7 @@ def _kind(legs: Sequence[Leg]) -> OperationKind:
 
 #: May one push here? Asked minutes before the push itself (kaniko executor/push.go).
 _PERMISSION_PROBE = frozenset({Kind.UPLOAD_START, Kind.UPLOAD_CANCEL})
+_FETCHES = frozenset({Kind.MANIFEST_GET, Kind.MANIFEST_HEAD, Kind.BLOB_GET})
 _READS = frozenset(
     {Kind.MANIFEST_GET, Kind.MANIFEST_HEAD, Kind.BLOB_GET, Kind.BLOB_HEAD, Kind.STORAGE}
 )

@@ -140,8 +140,10 @@ def _event(chain: Chain, *, repeated: bool, resent: bool, started_later: bool) -
     if first.method == "GET" and first.kind is not Kind.UPLOAD_STATUS:
         return _read_event(chain)
     if first.kind is Kind.MOUNT and not last.succeeded:
-        # A declined mount is an ordinary upload that follows; if none does, it was fatal.
-        return None if started_later else Event.REFUSED
+        # A declined mount is an ordinary upload that follows; if none does, it was fatal. docker
+        # uploads after any refusal (distribution/push_v2.go Upload), before the digest is known.
+        goes_on = first.client is not None and first.client.family is Family.DOCKER
+        return None if started_later or goes_on else Event.REFUSED
     if not last.succeeded or chain.became_a_read:
         return None if chain.unfollowed else Event.REFUSED
     return _SUCCESS.get((first.kind, last.status == 201)) or _SUCCESS.get((first.kind, False))

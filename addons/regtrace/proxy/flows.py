@@ -39,7 +39,7 @@ KEPT = 4 * 1024 * 1024
 _SHA512 = re.compile(rb"[/=]sha512(?:[:/&]|__|%3a|\Z)", re.IGNORECASE)
 #: Bytes of a header that is worth remembering, in case it comes again; long tokens have 4 KiB.
 _SHORT = 8 * 1024
-_READABLE = ("json", "xml", "html", "text/", "form-urlencoded")
+_READABLE = ("json", "prettyjws", "xml", "html", "text/", "form-urlencoded")
 
 
 def exchange_of(flow: AnyFlow, *, keep: int = KEPT) -> Exchange:

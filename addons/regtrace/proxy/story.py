@@ -185,6 +185,7 @@ class Story:
             if wait is not None or self._news:
                 self._look_in(wait or _SOON)
 
+    @guarded
     def _tell(self) -> float | None:
         """Tell what is new. Seconds until it is worth to look again; None when all is over."""
         began = time.monotonic()

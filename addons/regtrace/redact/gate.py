@@ -90,6 +90,10 @@ class _Index:
     def __init__(self, holdings: Holdings) -> None:
         self._wheres: dict[bytes, str] = {}
         self._lengths: dict[int, tuple[int, ...]] = {}
+        self._words: set[int] = set()
+        """Of each piece the first eight bytes, and the eight from the second on: one of them is met
+        at every other place."""
+        self._step = 2
         open_names = {_raw(name) for name in holdings.open}
         for secret in holdings.secrets.values():
             for piece in _pieces(secret):
@@ -102,14 +106,19 @@ class _Index:
         lengths = self._lengths.get(head, ())
         if len(piece) not in lengths:
             self._lengths[head] = (*lengths, len(piece))
+        self._words.add(head)
+        if len(piece) == SHORTEST:
+            self._step = 1
+        else:
+            self._words.add(int.from_bytes(piece[1 : SHORTEST + 1], _ORDER))
 
     def found_in(self, text: bytes) -> Iterator[str]:
         """Where that came from which stands in this text."""
-        view = memoryview(text)
+        if all(map(self._words.isdisjoint, _words(text, self._step))):
+            return
         hits: set[int] = set()
-        for start in range(min(SHORTEST, len(text))):
-            words = view[start : start + (len(text) - start) // SHORTEST * SHORTEST]
-            hits.update(self._lengths.keys() & words.cast("Q"))
+        for words in _words(text, 1):
+            hits.update(self._lengths.keys() & words)
         for head in hits:
             opening = head.to_bytes(SHORTEST, _ORDER)
             at = text.find(opening)
@@ -117,6 +126,13 @@ class _Index:
                 pieces = (text[at : at + length] for length in self._lengths[head])
                 yield from (self._wheres[piece] for piece in pieces if piece in self._wheres)
                 at = text.find(opening, at + 1)
+
+
+def _words(text: bytes, step: int) -> Iterator[memoryview]:
+    """The text as numbers of eight bytes, those that begin at every place, or at every other."""
+    view = memoryview(text)
+    for start in range(0, min(SHORTEST, len(text)), step):
+        yield view[start : start + (len(text) - start) // SHORTEST * SHORTEST].cast("Q")
 
 
 def _pieces(secret: Secret) -> Iterator[bytes]:

@@ -89,20 +89,24 @@ def secrets_in(exchange: Exchange) -> Iterator[Secret]:
     request, response = exchange.request, exchange.response
     yield from _in_target("request.url", request.target)
     yield from _in_headers("request", request.headers)
-    yield from _in_body("request.body", request.headers, request.body)
+    if request.body.kept:
+        yield from _in_body("request.body", request.headers, request.body)
     if response is not None:
         yield from _in_headers("response", response.headers)
-        yield from _in_body("response.body", response.headers, response.body)
+        if response.body.kept:
+            yield from _in_body("response.body", response.headers, response.body)
 
 
 def users_in(exchange: Exchange) -> Iterator[str]:
     """Who logged in, as far as the exchange says; without users that only name a method."""
     request, response = exchange.request, exchange.response
     yield from (user for user in _users(request.headers) if user)
-    yield from _values(_pairs(request.target.partition("?")[2]), "account", "username")
-    if _is_form(request.headers):
+    _, asks, query = request.target.partition("?")
+    if asks:
+        yield from _values(_pairs(query), "account", "username")
+    if request.body.kept and _is_form(request.headers):
         yield from _values(_pairs(_text(request.headers, request.body)), "username", "account")
-    if response is not None:
+    if response is not None and response.body.kept:
         content = _json(response.headers, response.body)
         for key, value in _leaves(content):
             if key.lower() in {"token", "access_token", "refresh_token", "id_token"}:
@@ -317,12 +321,12 @@ def _names_of_url(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _names_of_target(target: str) -> Iterator[tuple[str, str]]:
-    path, _, query = target.partition("?")
+    path, asks, query = target.partition("?")
     endpoint = parse_endpoint(path)
     if endpoint is not None:
         yield "repository", endpoint.repository or ""
         yield "tag", endpoint.tag or ""
-    for key, value in _pairs(query):
+    for key, value in _pairs(query) if asks else ():
         if key == "service":
             yield "service", value
         elif key == "from":
@@ -357,8 +361,6 @@ def _values(pairs: _Pairs, *names: str) -> Iterator[str]:
 
 
 def _in_body(where: str, headers: Headers, body: Body) -> Iterator[Secret]:
-    if not body.kept:
-        return
     if _is_form(headers):
         for key, value in _pairs(_text(headers, body)):
             if _is_secret_key(key):

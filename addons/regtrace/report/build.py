@@ -121,11 +121,19 @@ class _Rows(Mapping[str, model.Leg]):
     def __iter__(self) -> Iterator[str]:
         return (f"leg-{n}" for n in range(1, len(self._legs) + 1))
 
-    def __getitem__(self, leg_id: str) -> model.Leg:
+    def __contains__(self, leg_id: object) -> bool:
+        return isinstance(leg_id, str) and self._place(leg_id) is not None
+
+    def _place(self, leg_id: str) -> int | None:
         number = leg_id.removeprefix("leg-")
-        if not number.isdecimal() or not 1 <= int(number) <= len(self._legs):
+        known = number.isdecimal() and 1 <= int(number) <= len(self._legs)
+        return int(number) - 1 if known else None
+
+    def __getitem__(self, leg_id: str) -> model.Leg:
+        place = self._place(leg_id)
+        if place is None:
             raise KeyError(leg_id)
-        leg, operation = self._legs[int(number) - 1]
+        leg, operation = self._legs[place]
         row, redactor = leg.row, self._redactor
         connections = len(self._connections)
         return model.Leg(

@@ -21,7 +21,7 @@ from regtrace.wire.exchange import Body, Exchange, Headers, Request, Response
 from regtrace.wire.integrity import is_received_intact
 from regtrace.wire.layout import digest_in_path, is_storage_layout
 from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind, Leg
-from regtrace.wire.manifest import Manifest, digest_of, read_manifest
+from regtrace.wire.manifest import Manifest, digest_of, is_schema1, read_manifest
 from regtrace.wire.presigned import read_presigned
 from regtrace.wire.registry import read_registry
 from regtrace.wire.storage import read_vendor
@@ -268,10 +268,12 @@ def _intact(
     exchange: Exchange, kind: Kind, named: str | None, manifest: Manifest | None
 ) -> bool | None:
     """Of a schema 1 manifest it can't be told: its digest leaves its signature out."""
-    signed = manifest is not None and manifest.kind == "schema1"
-    if kind not in _BRINGS_BYTES or named is None or exchange.response is None or signed:
+    response = exchange.response
+    if kind not in _BRINGS_BYTES or named is None or response is None:
         return None
-    return is_received_intact(named, exchange.request, exchange.response)
+    if is_schema1(manifest.media_type if manifest else response.headers.get("Content-Type")):
+        return None
+    return is_received_intact(named, exchange.request, response)
 
 
 _BRINGS_BYTES = frozenset({Kind.BLOB_GET, Kind.MANIFEST_GET, Kind.STORAGE})

@@ -27,7 +27,8 @@ class Headers:
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of this name, in order; a name may come several times."""
-        return tuple([self.fields[place][1] for place in self._places.get(name.lower(), ())])
+        places = self._places.get(name.lower())
+        return tuple([self.fields[place][1] for place in places]) if places else ()
 
     def get(self, name: str) -> str | None:
         """The first value of this name, or None."""
@@ -106,6 +107,8 @@ class Request:
     target: str = "/"
     """Path and query as sent, percent-encoding untouched."""
     headers: Headers = field(default_factory=Headers)
+    """With ``Expect: 100-continue``, the proxy itself told the client to go on, before the server
+    could refuse."""
     body: Body = field(default_factory=Body)
     started: float = 0.0
     ended: float | None = None

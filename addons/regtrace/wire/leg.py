@@ -209,8 +209,12 @@ class Leg:
 
     @property
     def is_challenge(self) -> bool:
-        """A 401 to who has not said yet who he is: the beginning of a login, no refusal."""
-        return self.status == 401 and not self.credentials and bool(self.challenges)
+        """A 401 to who has not said yet who he is: the beginning of a login, no refusal.
+
+        A token server is never asked twice: who has an account sends it along at once.
+        """
+        asked_first = self.status == 401 and not self.credentials and self.kind is not Kind.TOKEN
+        return asked_first and bool(self.challenges)
 
     @property
     def registry(self) -> str:

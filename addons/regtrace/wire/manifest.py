@@ -144,6 +144,11 @@ def read_manifest(content_type: str | None, body: bytes | None) -> Manifest | No
     )
 
 
+def is_schema1(content_type: str | None) -> bool:
+    """Whether a message calls its manifest one of schema 1, also where its body was not kept."""
+    return _KINDS.get((content_type or "").partition(";")[0].strip().lower()) == "schema1"
+
+
 def read_config(body: bytes | None) -> ImageConfig | None:
     """An image's configuration blob; None when the body is something else."""
     content = parse_json(body, LARGEST_MANIFEST)

@@ -1,4 +1,4 @@
-"""The registry: distribution 2.8, its log as JSON; a second one beside it where a fault wants it."""
+"""The registry: distribution 2.8, its log as JSON; a second one beside it if a fault wants one."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from enum import Enum
 from regtrace.diagnose.facts.answers import codes, said, sent
 from regtrace.diagnose.rule import Confidence
 from regtrace.wire.leg import Kind, Leg
-from regtrace.wire.manifest import LARGEST_MANIFEST, Manifest
+from regtrace.wire.manifest import LARGEST_MANIFEST, Manifest, is_schema1
 
 
 class ManifestFault(str, Enum):
@@ -90,7 +90,11 @@ def _fault_inside(leg: Leg, manifest: Manifest) -> ManifestFault | None:
 
 
 def is_schema1_push(leg: Leg) -> bool:
-    return leg.kind is Kind.MANIFEST_PUT and leg.manifest is not None and _is_schema1(leg.manifest)
+    if leg.kind is not Kind.MANIFEST_PUT:
+        return False
+    if leg.manifest is None:
+        return is_schema1(sent(leg).get("Content-Type"))
+    return _is_schema1(leg.manifest)
 
 
 def _is_schema1(manifest: Manifest) -> bool:

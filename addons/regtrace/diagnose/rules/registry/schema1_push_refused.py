@@ -90,7 +90,8 @@ def schema1_push_refused(operation: Operation, facts: Facts) -> Verdict:
             *shown_by(first, "the manifest was refused"),
             Evidence(first, "request.header.Content-Type", "it was pushed in schema 1"),
         ),
-        confidence=Confidence.CERTAIN,
+        # distribution 2.8 answers 500 UNKNOWN, as it does to anything that went wrong inside.
+        confidence=Confidence.LIKELY if (first.status or 0) >= 500 else Confidence.CERTAIN,
         transfer=facts.transfer_of(first),
         fields={"registry": host(first.url.authority)},
         count=tries(facts, legs),
