@@ -4,7 +4,7 @@
 
 A client and a registry that only counts, each in a process of its own, first without a proxy, then
 through mitmdump alone (which holds the whole layer), through mitmdump that streams, and through
-mitmdump with regtrace. Each line is the median of the runs, which take turns. "ratio" is to
+mitmdump with regtrace. Each line has medians of the runs, which take turns. "ratio" is to
 streaming: of the time, and of the proxy's CPU time, which other work on the machine disturbs less.
 """
 
@@ -359,24 +359,17 @@ def compare(wire: str, way: str, size: int, runs: int) -> None:
 
 
 def say(wire: str, way: str, one: Contender, streaming: Contender, size: int) -> None:
-    seconds, cpu = statistics.median(one.seconds), statistics.median(one.cpu)
-    ratio = seconds / statistics.median(streaming.seconds)
-    line(
-        wire,
-        way,
-        one.mode,
-        f"{size / seconds / 1e6:.0f}",
-        f"{ratio:.2f}",
-        *(
-            ()
-            if one.process is None
-            else (
-                f"{cpu / size * 1e9:.2f}",
-                f"{cpu / statistics.median(streaming.cpu):.2f}",
-                f"{one.peak:.0f}",
-            )
-        ),
-    )
+    rate = size / statistics.median(one.seconds) / 1e6
+    columns = [f"{rate:.0f}", f"{_ratio(one.seconds, streaming.seconds):.2f}"]
+    if one.process is not None:
+        cost = statistics.median(one.cpu) / size * 1e9
+        columns += [f"{cost:.2f}", f"{_ratio(one.cpu, streaming.cpu):.2f}", f"{one.peak:.0f}"]
+    line(wire, way, one.mode, *columns)
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    """Of runs that came one after the other, so that other work on the machine disturbs both."""
+    return statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
 
 
 def line(*columns: str) -> None:

@@ -17,7 +17,7 @@
 A step is `{run: docker-push, image: team/app:1}`. What is pushed is chosen by `layers` (1), their
 `size` (bytes), the `platforms` of an index, and the `seed` (the scenario's name) of its random
 bytes; or, for ctr, it is one that was `pulled`. `args` are more options of the command;
-`interrupt` is after how many seconds Ctrl-C comes.
+`interrupt` is after how many seconds Ctrl-C comes (its exit status is then -2).
 """
 
 from __future__ import annotations

@@ -90,6 +90,24 @@ def test_any_secret_in_any_encoding(secret: str, name: str, around: str) -> None
     assert gate_of(secret).leaks(f"{around} {ENCODINGS[name](secret)} {around}")
 
 
+@pytest.mark.parametrize("length", [8, 9, 10, 40, 41])
+@pytest.mark.parametrize("before", range(9))
+def test_a_secret_of_any_length_at_any_place(length: int, before: int) -> None:
+    secret = "qZ7_x9Kd-Lm3" * 4
+    for gate in (gate_of(secret[:length]), gate_of("An0ther-8", secret[:length])):
+        assert gate.leaks("." * before + secret[:length] + ".")
+
+
+def test_what_one_output_had_is_found_in_the_next_too() -> None:
+    gate = gate_of(SECRET)
+    packed = base64.b64encode(f"a {SECRET} b".encode()).decode()
+    assert gate.leaks(packed) == gate.leaks(f"again {packed}") == ("request.header.X",)
+    other = base64.b64encode(b"An0ther-secret").decode()
+    assert gate.leaks(other) == ()
+    gate.taint("cookie", "An0ther-secret")
+    assert gate.leaks(other) == ("cookie",)
+
+
 def test_what_was_cut_off_is_found_at_either_end() -> None:
     secret = talk.SECRETS["opaque token"]
     assert gate_of(secret).leaks(f"{secret[:30]}…")

@@ -110,8 +110,16 @@ def saved_flows(stream: BinaryIO) -> Iterator[SavedFlow | None]:
                 (state,) = _items(record, 0, len(record), whole=True)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             raise ValueError from None
-        current: dict[Any, Any] = compat.migrate_flow(state)
-        yield _flow(current) if current["type"] == "http" else None
+        current = _current(state)
+        yield _flow(current) if current.get("type") == "http" else None
+
+
+def _current(state: dict[Any, Any]) -> dict[Any, Any]:
+    """In mitmproxy's present format; a ValueError of its own says what it can't read."""
+    try:
+        return compat.migrate_flow(state)
+    except (TypeError, LookupError, AttributeError, AssertionError):
+        raise ValueError from None
 
 
 def _record(stream: BinaryIO) -> bytes:

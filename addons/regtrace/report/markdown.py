@@ -264,18 +264,23 @@ def _word(word: str) -> str:
 
 
 def _code(text: str) -> str:
-    """A code span. What could end it, or a cell of a table around it, is written as entities."""
+    """A code span, with longer marks around it than any in it."""
     shown = visible(text, limit=_LONGEST).strip()
-    if "`" not in shown and "|" not in shown:
-        return f"`{shown}`" if shown else ""
-    letters = (c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in shown)
-    return f"<code>{''.join(letters)}</code>"
+    if not shown:
+        return ""
+    ticks = "`" * _longer_than_any(shown)
+    gap = " " if "`" in (shown[0], shown[-1]) else ""
+    return f"{ticks}{gap}{shown}{gap}{ticks}"
 
 
 def _fenced(text: str, language: str) -> str:
     shown = visible(text, keep="\n", limit=2 * _LONGEST)
-    fence = "`" * max(3, *(len(run) + 1 for run in [*_TICKS.findall(shown), ""]))
+    fence = "`" * max(3, _longer_than_any(shown))
     return f"{fence}{language}\n{shown}\n{fence}\n"
+
+
+def _longer_than_any(text: str) -> int:
+    return 1 + max(map(len, _TICKS.findall(text)), default=0)
 
 
 def _reference(url: str) -> str:

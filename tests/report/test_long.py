@@ -1,0 +1,98 @@
+"""A long capture is taken in, redacted and written piece by piece, and says the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from regtrace.follow.tracker import Tracker
+from regtrace.redact.gate import Gate
+from regtrace.redact.redactor import Level, Redactor
+from regtrace.report import model, output
+from regtrace.report.build import build, compose
+from regtrace.report.draft import Draft
+from regtrace.report.json import render
+from regtrace.report.telling import Telling
+from regtrace.wire.decode import decode
+from regtrace.wire.notation import read_notation
+
+STORY = """
+client C = docker/20.10.24 from 10.0.0.7
+C: GET /v2/ -> 401
+C: token push,pull team/app -> 200
+C: POST uploads in=team/app -> 202 s1
+C: PATCH s1 L1 -> 202
+C: PUT s1 L1 -> 201
+C: HEAD blob L1 in=team/app -> 307 s3
+C: HEAD s3 L1 -> 403
+C: HEAD blob cfg1 in=team/app -> 200
+"""
+CAPTURE = model.Capture("push.mitm", "file", 8, None, None)
+
+
+def tellings() -> list[Telling]:
+    tracker = Tracker()
+    for exchange in read_notation(STORY):
+        tracker.feed(decode(exchange))
+    return [Telling.of(operation) for operation in tracker.finish()]
+
+
+def drafted(*, keep_refused: bool = False) -> Draft:
+    draft = Draft(keep_refused=keep_refused)
+    for telling in tellings():
+        draft.add(telling)
+    return draft
+
+
+def report() -> model.Report:
+    draft = drafted()
+    redactor = Redactor(Level.VENDOR, draft.holdings)
+    return compose(draft.accounts, capture=CAPTURE, redactor=redactor)
+
+
+def test_a_draft_says_what_the_exchanges_say() -> None:
+    whole = build(tellings(), capture=CAPTURE, redactor=Redactor())
+    assert whole.findings
+    assert render(report()) == render(whole)
+
+
+def test_rows_are_made_when_they_are_asked_for() -> None:
+    legs = report().legs
+    assert list(legs) == [leg.id for leg in legs.values()] == [f"leg-{n}" for n in range(1, 9)]
+    assert legs["leg-7"] == legs["leg-7"]
+    for other in ("leg-0", "leg-9", "leg-", "leg-x", "leg-²", "x", 1):
+        assert other not in legs
+    with pytest.raises(KeyError):
+        legs["leg-9"]
+
+
+def test_labels_are_counted_when_the_legs_are_written() -> None:
+    document = json.loads(render(report()))
+    assert document["redaction"]["labels"]["signature"] == 1
+
+
+def test_a_draft_keeps_refused_legs_for_the_log_alone() -> None:
+    assert drafted().refused == []
+    refused = drafted(keep_refused=True).refused
+    assert [leg.status for leg in refused] == [401, 403]
+    assert all(leg.exchange.request.body.kept is None for leg in refused)
+    assert {name for leg in refused for name, _ in leg.exchange.response.headers} == {"Date"}
+
+
+@pytest.mark.parametrize("ending", [".json", ".txt"])
+def test_a_secret_in_the_last_of_many_rows_leaves_nothing_behind(
+    tmp_path: Path, ending: str
+) -> None:
+    short = report()
+    leg = short.legs["leg-1"]
+    legs = {f"leg-{n}": replace(leg, id=f"leg-{n}") for n in range(1, 5_000)}
+    legs["leg-5000"] = replace(leg, id="leg-5000", url='https://x.test/a, "S3cr\\et-of-m1ne/b')
+    gate = Gate()
+    output.write(replace(short, legs=legs), [str(tmp_path / f"a{ending}")], gate)
+    gate.taint("request.header.X", ', "S3cr\\et-of-m1ne')
+    with pytest.raises(output.Leaking):
+        output.write(replace(short, legs=legs), [str(tmp_path / f"b{ending}")], gate)
+    assert [path.name for path in tmp_path.iterdir()] == [f"a{ending}"]
