@@ -80,7 +80,9 @@ def test_yaml_says_what_the_json_says(report: Report, read: Callable[[str], Any]
 TRAPS = "no NO y on null ~ 1.0 1e3 0x1f 0o17 12:30:45 2026-01-01 .inf - ? : # a:b a: x#y =".split()
 
 
-@pytest.mark.parametrize("text", [*TRAPS, "", " a", "a ", "a b", "a #b", "\N{GRINNING FACE}", "\x85"])
+@pytest.mark.parametrize(
+    "text", [*TRAPS, "", " a", "a ", "a b", "a #b", "\N{GRINNING FACE}", "\x85"]
+)
 @pytest.mark.parametrize("read", [read_1_1, read_1_2])
 def test_a_text_stays_a_text_for_every_parser(text: str, read: Callable[[str], Any]) -> None:
     assert read(yaml.render(replace(failing_push(), schema=text)))["schema"] == text
@@ -113,7 +115,11 @@ def test_lines_say_what_a_query_asks_for() -> None:
     assert ninth["seconds"] == pytest.approx(0.04)
     assert (told["row"], told["slug"]) == ("finding", "storage-403-on-head")
     for row in (ninth, told):
-        assert (row["repository"], row["reference"], row["outcome"]) == ("team/app", "1.2", "failed")
+        assert (row["repository"], row["reference"], row["outcome"]) == (
+            "team/app",
+            "1.2",
+            "failed",
+        )
         assert (row["leg"], row["started"]) == ("l9", ninth["started"])
         assert row["digest"].startswith("sha256:ab12cd34ef56")
 
@@ -308,7 +314,9 @@ def test_sarif_has_the_catalogues_rule_and_the_findings_own_words() -> None:
 
 
 def test_a_message_of_sarif_has_no_link_and_no_placeholder() -> None:
-    text = sarif.render(replace(failing_push(), findings=(finding(title="[x](http://evil.test){0}"),)))
+    text = sarif.render(
+        replace(failing_push(), findings=(finding(title="[x](http://evil.test){0}"),))
+    )
     (result,) = document(text)["runs"][0]["results"]
     assert result["message"]["text"].startswith("[x] (http://evil.test){{0}}.")
 

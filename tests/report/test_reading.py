@@ -41,7 +41,9 @@ REPORTS = [
     pytest.param(failing_push(), id="failing"),
     pytest.param(good_push(), id="good"),
     pytest.param(everything(), id="everything"),
-    pytest.param(hostile(failing_push(), spare=(*DECIDED_BY_US, "legs", "id", "labels")), id="hostile"),
+    pytest.param(
+        hostile(failing_push(), spare=(*DECIDED_BY_US, "legs", "id", "labels")), id="hostile"
+    ),
 ]
 
 
