@@ -159,8 +159,7 @@ def test_junit_keeps_to_its_schema(report: Report) -> None:
             assert len(case) <= 1
             for told in case:
                 counted[told.tag] += 1
-                assert set(told.attrib) == {"message"} | ({"type"} & {*told.attrib})
-                assert told.tag == "skipped" or told.attrib["type"]
+                assert set(told.attrib) == {"message", *(["type"] if told.tag == "failure" else [])}
         assert suite.attrib["tests"] == str(len(cases))
         assert suite.attrib["failures"] == str(counted["failure"])
         assert suite.attrib["skipped"] == str(counted["skipped"])
@@ -201,7 +200,7 @@ def test_what_a_site_accepted_is_skipped_with_its_reason() -> None:
 
 
 def an(**properties: Any) -> dict[str, Any]:
-    """An object with these properties and no other; those in capitals are required."""
+    """An object with these properties and no other; those with ``_`` before are required."""
     return {
         "type": "object",
         "properties": {name.lstrip("_"): value for name, value in properties.items()},
@@ -341,10 +340,8 @@ def test_har_is_complete_and_mitmproxy_reads_it(report: Report) -> None:
         assert {"size", "mimeType"} <= set(response["content"])
         assert re.fullmatch(r"[\w:/?#\[\]@!$&'()*+,;=%.~-]*", request["url"], re.ASCII)
         assert entry["time"] == sum(entry["timings"].values()) >= 0
-        assert TIME["pattern"].startswith("^")
         assert re.match(TIME["pattern"], entry["startedDateTime"])
-        assert entry.get("pageref", "push-1") in {"push-1", *pages}
-        assert entry["_regtrace"]["leg"] in report.legs or report.legs
+        assert entry.get("pageref") in {None, *pages}
 
 
 def test_har_loads_in_mitmproxy_with_its_story() -> None:

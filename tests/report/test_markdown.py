@@ -66,7 +66,7 @@ def check_inert(page: str) -> None:
 def diagram(page: str) -> list[str]:
     (drawn,) = re.findall(
         r"^```mermaid\nsequenceDiagram\n(.*?)\n```$", page, re.MULTILINE | re.DOTALL
-    )  # noqa: E501
+    )
     return str(drawn).split("\n")
 
 

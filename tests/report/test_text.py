@@ -165,6 +165,24 @@ def test_many_good_operations_take_one_line_each_and_failed_ones_stay_full() -> 
     assert "  in        push team/app:bad-0\n" in text
 
 
+def test_a_hundred_operations_stay_a_page() -> None:
+    lines = draw(pushes(99, 1)).splitlines()
+    assert sum("good-" in line for line in lines) == 99
+    assert len(lines) < 99 + 60
+    assert all(cell_len(line) <= 80 for line in lines if not line.startswith("    curl "))
+
+
+def test_rivals_are_named_with_what_tells_them_apart() -> None:
+    other = finding(
+        id="f2", title="A proxy refused it", check=("curl -v x", "more"), rivals=("f1",)
+    )
+    silent = finding(id="f3", title="It was the moon", check=())
+    first = finding(rivals=("f2", "f3", "gone"))
+    text = draw(replace(failing_push(), findings=(first, other, silent)))
+    assert "\n  Or: A proxy refused it. Tell them apart with:\n    curl -v x\n" in text
+    assert "\n  Or: It was the moon.\n" in text
+
+
 def test_many_good_transfers_fold() -> None:
     report = failing_push()
     operation = report.operations[0]
