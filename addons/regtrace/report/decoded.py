@@ -78,8 +78,11 @@ def _signature(leg: Leg) -> dict[str, Any] | None:
 
 
 def decoded(said: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
-    """The same for the report: every value through its handler, nothing that says nothing."""
-    shown = {key: _SHOWN[key](redactor, value) for key, value in said.items()}
+    """The same for the report: every value through its handler, nothing that says nothing.
+
+    Sorted by key, as in JSON: a form made of the JSON later is the same byte for byte.
+    """
+    shown = {key: _SHOWN[key](redactor, said[key]) for key in sorted(said)}
     return {key: value for key, value in shown.items() if value not in (None, [], "")}
 
 
