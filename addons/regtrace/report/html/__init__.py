@@ -191,7 +191,7 @@ class _Book:
             here=here,
             grid=grid(operation, legs, self.failed),
             ladder=ladder(operation, legs, self.failed, self.report.findings),
-            timeline=timeline(operation, legs, self.failed),
+            timeline=timeline(operation, legs, self.failed, self.report.findings),
         )
 
     def _brief(self, operation: Operation) -> dict[str, str]:

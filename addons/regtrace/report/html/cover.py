@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import accumulate
 
 from regtrace.report.html.amounts import Few, few
 from regtrace.report.html.speech import answered, asked, host, moment
@@ -13,6 +14,8 @@ from regtrace.report.visible import duration, size
 from regtrace.report.words import client_name, operation_name, plural
 
 _MOST_OTHERS = 12
+_MOST_OF_FIX = 700
+"""Characters; of a longer fix, the first steps alone stand on the cover."""
 
 _LEVELS = {
     "public": "Hosts, repositories and tags are labels too: this page may be published.",
@@ -49,6 +52,8 @@ class Cover:
     name: str
     by: str
     failure: Failure | None
+    fix: list[str]
+    """The first steps."""
     rivals: list[str]
     others: Few[Failure]
 
@@ -65,6 +70,7 @@ def cover(report: Report, failed: Set[str]) -> Cover:
         name=_named(report.operations, first) if first else "",
         by=_by(first, single=len(operations) == 1 or bool(failures)) if first else "",
         failure=told,
+        fix=_first(root.fix) if root else [],
         rivals=[titles[id_] for id_ in (root.rivals if root else ()) if id_ in titles][:3],
         others=few(failures[1:], _MOST_OTHERS, lambda other: not other.accepted),
     )
@@ -90,6 +96,12 @@ def _by(operation: Operation, *, single: bool) -> str:
         joint = "took" if operation.outcome == "ok" else "ended after"
         words.append(f"{joint} {duration(operation.ended - operation.started)}")
     return " · ".join(words)
+
+
+def _first(steps: Sequence[str]) -> list[str]:
+    together = accumulate(map(len, steps))
+    fitting = sum(length <= _MOST_OF_FIX for length in together)
+    return list(steps[: max(fitting, 1)])
 
 
 def _place(

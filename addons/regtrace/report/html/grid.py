@@ -41,7 +41,7 @@ _COLUMNS = (
 )
 """In the order of a push; a column in which nothing stands is not drawn."""
 
-_SIGNS = {"good": "✓", "bad": "✗", "open": "!", "plain": "·"}
+_SIGNS = {"good": "✓", "bad": "✗", "open": "!", "plain": "○"}
 _SPOKEN = {"good": "went well", "bad": "failed", "open": "worth a look", "plain": "as usual"}
 
 _DIGEST = {True: "verified", False: "WRONG", None: "not checked"}
@@ -143,7 +143,8 @@ def _marks(
         sorted_legs.setdefault(column, []).append(leg)
         tokens[str(leg.decoded.get("token"))] = None
     marks = {
-        column: _folded(steps(found, failed), legs, column, failed) for column, found in sorted_legs.items()
+        column: _folded(steps(found, failed), legs, column, failed)
+        for column, found in sorted_legs.items()
     }
     used = [_token(label, issuers[label]) for label in tokens if label in issuers]
     if used:

@@ -22,7 +22,7 @@ _FIRST, _AROUND, _LAST = 14, 2, 10
 """Arrows of a long story that are drawn: at either end, and around each failed one."""
 _MOST_FAILED = 12
 
-_HEAD, _ARROW, _LINE, _END = 52, 46, 30, 14
+_HEAD, _ARROW, _LINE, _END = 52, 50, 30, 14
 """Heights of the actors' names, of an arrow, of a line of text, of what is below all (px)."""
 
 _LEFT, _RIGHT = 6.0, 92.0

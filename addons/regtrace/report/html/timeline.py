@@ -6,14 +6,16 @@ percent, so that the drawing fits any width and its text keeps its size.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from regtrace.report.html.amounts import few
 from regtrace.report.html.grid import facts
 from regtrace.report.html.speech import asked, host, lasted, outcome, state
-from regtrace.report.model import Leg, Operation
+from regtrace.report.model import Finding, Leg, Operation
 from regtrace.report.visible import clock, duration
 from regtrace.report.words import plural, transfer_name
 
@@ -56,6 +58,8 @@ class Life:
 
     y: int
     name: str
+    where: str
+    lives: str
     ends: str
     """When, in words."""
     early: bool
@@ -105,13 +109,16 @@ class _Axis:
 @dataclass(frozen=True, slots=True)
 class _Lifetime:
     name: str
+    where: str
     began: float
     ends: float
     legs: tuple[Leg, ...]
     """The legs that carried it."""
 
 
-def timeline(operation: Operation, legs: Mapping[str, Leg], failed: Set[str]) -> Timeline | None:
+def timeline(
+    operation: Operation, legs: Mapping[str, Leg], failed: Set[str], findings: Iterable[Finding]
+) -> Timeline | None:
     """Of this operation; None when its legs bear no times that can be drawn."""
     known = [legs[leg] for leg in operation.legs if leg in legs]
     moments = [at for leg in known for at in map(_moment, (leg.started, leg.ended)) if at]
@@ -124,7 +131,10 @@ def timeline(operation: Operation, legs: Mapping[str, Leg], failed: Set[str]) ->
         _MOST_LIVES,
         lambda life: life.ends < axis.ended or any(leg.id in failed for leg in life.legs),
     )
-    lives = [_life(life, axis, _AXIS + _ROW * n) for n, life in enumerate(lifetimes.items)]
+    lives = [
+        _life(life, axis, _AXIS + _ROW * n, _refused_by(life, known, _dates(findings)))
+        for n, life in enumerate(lifetimes.items)
+    ]
     top = _AXIS + _ROW * len(lives) + (_GAP if lives else 0)
     rows, left_out = _rows(operation, legs, failed, axis, top)
     bottom = top + _ROW * len(rows)
@@ -197,26 +207,56 @@ def _lifetimes(legs: Iterable[Leg]) -> Iterator[_Lifetime]:
         if isinstance(token, Mapping) and ends:
             name = str(token.get("label") or "token")
             began = _moment(token.get("not_before")) or leg.started
-            tokens.setdefault(name, _Lifetime(name, began, ends, (leg,)))
+            tokens.setdefault(name, _Lifetime(name, "", began, ends, (leg,)))
         signature = leg.decoded.get("signature")
         ends = _moment(signature.get("expires_at")) if isinstance(signature, Mapping) else None
         if isinstance(signature, Mapping) and ends:
             began = _moment(signature.get("signed_at")) or leg.started
             key = (host(leg.url), began, ends)
             same = urls[key].legs if key in urls else ()
-            urls[key] = _Lifetime(f"signed URL at {host(leg.url)}", began, ends, (*same, leg))
+            urls[key] = _Lifetime("signed URL", host(leg.url) or "", began, ends, (*same, leg))
     yield from tokens.values()
     yield from urls.values()
 
 
-def _life(life: _Lifetime, axis: _Axis, y: int) -> Life:
+def _dates(findings: Iterable[Finding]) -> dict[str, float]:
+    """What the clock of who answered a leg said, where a finding shows it."""
+    dates = {}
+    for row in (row for finding in findings for row in finding.evidence):
+        if row.where.lower() == "response.header.date":
+            with contextlib.suppress(ValueError, TypeError, OverflowError):
+                dates[row.leg] = parsedate_to_datetime(row.value).timestamp()
+    return dates
+
+
+def _refused_by(life: _Lifetime, legs: Iterable[Leg], dates: Mapping[str, float]) -> str:
+    """Where it is another clock by which this was over, or had not begun: whose, and by how much.
+
+    The drawing has one axis, that of the capture's clock, and can't show it.
+    """
+    carriers = {leg.id for leg in life.legs}
+    for leg in legs:
+        date = dates.get(leg.id)
+        if date is None or not (leg.id in carriers or leg.decoded.get("token") == life.name):
+            continue
+        by_capture = leg.ended if leg.ended is not None else leg.started
+        if date > life.ends >= by_capture:
+            return f"over since {duration(date - life.ends)} by the clock of {host(leg.url)}"
+        if date < life.began <= by_capture:
+            return f"valid in {duration(life.began - date)} by the clock of {host(leg.url)}"
+    return ""
+
+
+def _life(life: _Lifetime, axis: _Axis, y: int, refused: str) -> Life:
     x, end = axis.place(life.began), axis.place(life.ends)
     times = f" \N{MULTIPLICATION SIGN}{len(life.legs)}" if len(life.legs) > 1 else ""
     return Life(
         y=y,
         name=f"{life.name}{times}",
-        ends=_ends(life, axis),
-        early=life.ends < axis.ended or life.began > axis.ended,
+        where=life.where,
+        lives=duration(life.ends - life.began),
+        ends=refused or _ends(life, axis),
+        early=bool(refused) or life.ends < axis.ended or life.began > axis.ended,
         x=x,
         width=max(round(end - x, 3), 0.0),
         cut=end if axis.began <= life.ends <= axis.ended else None,
@@ -225,14 +265,13 @@ def _life(life: _Lifetime, axis: _Axis, y: int) -> Life:
 
 
 def _ends(life: _Lifetime, axis: _Axis) -> str:
-    lives = f"lives {duration(life.ends - life.began)}"
     if life.began > axis.ended:
-        return f"{lives}, begins {duration(life.began - axis.ended)} after the last leg"
+        return f"begins {duration(life.began - axis.ended)} after the last leg"
     if life.ends < axis.began:
-        return f"{lives}, had ended {duration(axis.began - life.ends)} before the first leg"
+        return f"had ended {duration(axis.began - life.ends)} before the first leg"
     if life.ends < axis.ended:
-        return f"{lives}, ends {duration(axis.ended - life.ends)} before the last leg does"
-    return f"{lives}, ends {duration(life.ends - axis.ended)} after the last leg"
+        return f"ends {duration(axis.ended - life.ends)} before the last leg does"
+    return f"ends {duration(life.ends - axis.ended)} after the last leg"
 
 
 def _unknown(legs: Iterable[Leg]) -> list[str]:
@@ -274,5 +313,5 @@ def _said(axis: _Axis, lives: Sequence[Life], rows: Sequence[Row]) -> str:
     for one in bad[:3]:
         said += f" Failed: {one}."
     for life in lives:
-        said += f" {life.name} {life.ends}."
+        said += f" {life.name} {life.where}".rstrip() + f" {life.ends}."
     return said
