@@ -14,7 +14,7 @@ from regtrace.report.visible import duration, size
 from regtrace.report.words import client_name, operation_name, plural
 
 _MOST_OTHERS = 12
-_MOST_OF_FIX = 700
+_MOST_OF_FIX = 400
 """Characters; of a longer fix, the first steps alone stand on the cover."""
 
 _LEVELS = {

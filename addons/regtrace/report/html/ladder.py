@@ -126,22 +126,25 @@ def _arrows(
     failed: Set[str],
     alike: Mapping[str, list[Transfer]],
 ) -> list[_Arrow]:
-    """In the order of time."""
+    """In the order in which they began. Transfers run side by side: each is folded by itself."""
     within = {leg: one for one in operation.transfers for leg in one.legs}
-    known = [(legs[leg], within.get(leg)) for leg in operation.legs if leg in legs]
-    wanted = [(leg, one) for leg, one in known if one is None or one.id in alike]
-    folded = groupby(
-        wanted,
-        key=lambda entry: (
-            entry[1].id if entry[1] else "",
-            leg_name(entry[0]),
-            entry[0].kind,
-            host(entry[0].url),
-            entry[0].id in failed,
-        ),
-    )
-    groups = [list(group) for _, group in folded]
-    return [_Arrow(tuple(leg for leg, _ in group), group[0][1]) for group in groups]
+    strands: dict[str, list[tuple[int, Leg]]] = {}
+    for place, id_ in enumerate(operation.legs):
+        owner = within.get(id_)
+        if id_ in legs and (owner is None or owner.id in alike):
+            strands.setdefault(owner.id if owner else "", []).append((place, legs[id_]))
+    arrows: list[tuple[int, _Arrow]] = []
+    for strand in strands.values():
+        for _, group in groupby(strand, key=lambda entry: _same(entry[1], failed)):
+            (place, first), *others = group
+            arrow = _Arrow((first, *(leg for _, leg in others)), within.get(first.id))
+            arrows.append((place, arrow))
+    return [arrow for _, arrow in sorted(arrows, key=lambda entry: entry[0])]
+
+
+def _same(leg: Leg, failed: Set[str]) -> tuple[object, ...]:
+    """Neighbours for which this is equal are one arrow."""
+    return leg.kind, leg_name(leg), host(leg.url), leg.id in failed
 
 
 def _drawn(arrows: Sequence[_Arrow], failed: Set[str]) -> list[int]:
