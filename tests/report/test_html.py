@@ -25,7 +25,7 @@ from test_forms import nothing_seen, odd_times
 from regtrace.report import html
 from regtrace.report.html.ladder import ladder
 from regtrace.report.html.timeline import Timeline, timeline
-from regtrace.report.model import Damage, Evidence, Report
+from regtrace.report.model import Damage, Evidence, Report, Verdict
 from regtrace.report.words import failed_legs
 
 VOID = {"meta", "link", "br", "input", "hr", "img"}
@@ -188,6 +188,28 @@ def test_several_failures_stand_on_the_cover() -> None:
     assert "push team/app1:1.2" in rest
 
 
+def test_equal_failures_are_one_line_of_the_cover() -> None:
+    report = many_pushes(30)
+    operations = tuple(replace(one, repository="team/app") for one in report.operations)
+    first, _, _ = page(replace(report, operations=operations)).text.partition("Layers and steps")
+    assert "push team/app:1.2 → registry.test:5050 , 2 times" in first
+
+
+def test_a_push_that_did_not_end_says_where_it_stopped() -> None:
+    report = failing_push()
+    operation = replace(report.operations[0], outcome="incomplete")
+    told = finding(severity="warning", title="The client went away")
+    stopped = replace(
+        report,
+        verdict=Verdict("incomplete", "The push did not end in this capture."),
+        operations=(operation,),
+        findings=(told,),
+    )
+    text = page(stopped).text
+    assert "INCOMPLETE push team/app:1.2 → registry.test:5050 The client went away" in text
+    assert "Leg 9 of 9 failed: HEAD object" in text
+
+
 def test_the_same_cause_is_told_once() -> None:
     seen = page(many_pushes(30))
     assert len([tag for tag, _ in seen.tags if tag == "article"]) == 1
@@ -304,6 +326,21 @@ def test_the_sequence_marks_the_failing_arrow_and_folds_repeats() -> None:
     assert [arrow.text for arrow in arrows] == folded
     assert texts[0] == "blob 000000000000…, and 28 more that went the same way"
     assert "RT401 storage-403-on-head" in texts
+
+
+def test_a_token_that_was_fetched_in_between_stands_in_between() -> None:
+    report = failing_push()
+    legs = dict(report.legs)
+    legs["l6"] = replace(legs["l6"], kind="token", transfer=None, status=200)
+    (operation,) = report.operations
+    layer, config = operation.transfers
+    kept = tuple(id_ for id_ in layer.legs if id_ != "l6")
+    operation = replace(operation, transfers=(replace(layer, legs=kept), config))
+    picture = ladder(operation, legs, failed_legs(report), report.findings)
+    asked = [row.text for row in picture.rows if row.actor]
+    assert [asked.index(text) for text in ("POST new upload", "PATCH token", "PUT commit")] == [
+        *(4, 5, 6),
+    ]
 
 
 def test_the_sequence_names_who_was_asked() -> None:
