@@ -95,6 +95,7 @@ class Journal:
             before = self._read()
             with contextlib.ExitStack() as on_failure:
                 on_failure.callback(self._save, before)
+                on_failure.callback(self._try, undo)
                 try:
                     changes = [self._note(purpose, edit, tuple(undo)) for edit in needed]
                     for edit in needed:
@@ -133,6 +134,11 @@ class Journal:
                 except Refused as fault:
                     problems.append(str(fault))
             return tuple(restored), tuple(problems)
+
+    def _try(self, command: Sequence[str]) -> None:
+        with contextlib.suppress(Refused):
+            if command:
+                self._run(command)
 
     def _note(self, purpose: str, edit: Edit, undo: tuple[str, ...]) -> Change:
         """Write down what will be done, before it is."""
