@@ -1,0 +1,207 @@
+"""What of `regtrace ca` and `regtrace dockerd` is tried with real parts, inside the box.
+
+    python -c '... from lab import setups; setups.main(...)' NAME
+
+Each function does one story and returns what was seen, as JSON for test_setup.py, which judges it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from . import clients, inside, keys, parts, process, world
+from .clients import Step
+from .parts import mitmdump
+from .settings import Settings, change
+
+_REGTRACE = str(Path(sys.executable).parent / "regtrace")
+_CA = world.STATE / "ca"
+_OPENSSL_CLIENT = ["openssl", "s_client", "-verify_return_error", "-brief"]
+Seen = dict[str, Any]
+
+
+def main(name: str) -> None:
+    inside._furnish()
+    world.TEMP.mkdir(exist_ok=True)
+    sys.stdout.write(json.dumps(STORIES[name]()))
+
+
+def trust() -> Seen:
+    """Push without trust, with it, and after it was taken away."""
+    steps = {
+        "docker": Step(run="docker-push", seed="trust docker", image="team/docker:1"),
+        "skopeo": Step(run="skopeo-push", seed="trust skopeo", image="team/skopeo:1"),
+        "podman": Step(run="podman-push", seed="trust podman", image="team/podman:1"),
+        "ctr": Step(run="ctr-push", seed="trust ctr", image="team/ctr:1"),
+    }
+    registry = _registry()
+    _regtrace("ca", "create", registry, "auth.test", "--ca", _CA)
+    capture = _proxy()
+    clients.start_engines(list(steps.values()), mitmdump.URL)
+    try:
+        before = _etc()
+        untrusted = _push(steps, registry)
+        installed = _regtrace(
+            *("ca", "install", registry, "--ca", _CA, "--proxy", mitmdump.URL, "--json"),
+            *("--client", "docker", "--client", "containers", "--client", "containerd"),
+        )
+        again = _regtrace("ca", "install", registry, "--ca", _CA, "--json")
+        status = _regtrace("ca", "status", "--ca", _CA, "--proxy", mitmdump.URL, "--json")
+        trusted = _push(steps, registry)
+        removed = _regtrace("ca", "remove", "--json")
+        after = _etc()
+        untrusted_again = _push(steps, registry)
+    finally:
+        clients.stop_engines()
+        mitmdump.stop()
+    report = subprocess.run(
+        [_REGTRACE, "report", str(capture), "--format", "json"], capture_output=True, text=True
+    )
+    return {
+        "untrusted": untrusted,
+        "installed": json.loads(installed),
+        "again": json.loads(again),
+        "status": json.loads(status),
+        "trusted": trusted,
+        "removed": json.loads(removed),
+        "untrusted_again": untrusted_again,
+        "same": before == after,
+        "journal": Path("/var/lib/regtrace").exists(),
+        "report": json.loads(report.stdout),
+    }
+
+
+def constraint() -> Seen:
+    """An authority for the registry alone, and a proxy that signs for the token server with it."""
+    registry = _registry()
+    _regtrace("ca", "create", registry, "--ca", _CA)
+    # The proxy would let the token server pass sealed; it must not, to show what then happens.
+    (_CA / "config.yaml").write_text("upstream_cert: false\n")
+    _proxy()
+    step = {"skopeo": Step(run="skopeo-push", seed="constraint", image="team/skopeo:1")}
+    try:
+        _regtrace("ca", "install", registry, "--ca", _CA, "--client", "containers")
+        pushed = _push(step, registry)
+        proxy = mitmdump.URL.removeprefix("http://")
+        ca = ["-proxy", proxy, "-CAfile", str(_CA / "mitmproxy-ca-cert.pem")]
+        named = subprocess.run(
+            [*_OPENSSL_CLIENT, *ca, "-connect", registry], capture_output=True, text=True, input=""
+        )
+        other = subprocess.run(
+            [*_OPENSSL_CLIENT, *ca, "-connect", f"auth.test:{world.AUTH_PORT}"],
+            capture_output=True,
+            text=True,
+            input="",
+        )
+    finally:
+        mitmdump.stop()
+        _regtrace("ca", "remove")
+    return {
+        "pushed": pushed["skopeo"],
+        "openssl_named": [named.returncode, named.stderr],
+        "openssl_other": [other.returncode, other.stderr],
+    }
+
+
+def store() -> Seen:
+    """Debian's own store, for real; /usr/local is the machine's, so it gets an overlay here."""
+    folder = "/usr/local/share/ca-certificates"
+    upper, work = world.STATE / "store" / "upper", world.STATE / "store" / "work"
+    for each in (upper, work):
+        each.mkdir(parents=True, exist_ok=True)
+    options = f"lowerdir={folder},upperdir={upper},workdir={work}"
+    process.run(["mount", "-t", "overlay", "-o", options, "store", folder])
+    try:
+        process.run(["update-ca-certificates", "--fresh"])
+        shutil.rmtree(_CA, ignore_errors=True)
+        _regtrace("ca", "create", "registry.test", "--ca", _CA)
+        certificate = (_CA / "mitmproxy-ca-cert.pem").read_text()
+        before = _tree(Path("/etc/ssl/certs"))
+        _regtrace("ca", "install", "--system", "--ca", _CA)
+        bundle = Path("/etc/ssl/certs/ca-certificates.crt")
+        is_in = certificate in bundle.read_text()
+        _regtrace("ca", "remove")
+        after = _tree(Path("/etc/ssl/certs"))
+    finally:
+        process.run(["umount", folder])
+    return {"is_in": is_in, "same": before == after}
+
+
+def _registry() -> str:
+    """A registry on disk and its token server, up; returns its host:port."""
+    plain = Settings()
+    disk = {"storage": {"s3": None, "filesystem": {"rootdirectory": str(world.DISK)}}}
+    settings = replace(change(plain, {"registry": disk}), disk="size=64m")
+    parts.start(settings, ("tokens", "registry"))
+    clients.forget()
+    clients.log_in(settings.address, settings.client)
+    shutil.rmtree(Path("/etc/docker/certs.d"), ignore_errors=True)
+    shutil.rmtree(Path("/etc/containerd/certs.d"), ignore_errors=True)
+    shutil.rmtree(_CA, ignore_errors=True)
+    return settings.address
+
+
+def _proxy() -> Path:
+    """mitmdump with the authority's folder as its confdir; returns its capture."""
+    mitmdump.stop()
+    capture = world.RUNS / "setup.mitm"
+    capture.unlink(missing_ok=True)
+    command = [
+        str(mitmdump.PROGRAM),
+        f"--listen-host={world.PROXY_ADDRESS}",
+        f"--listen-port={world.PROXY_PORT}",
+        f"--save-stream-file={capture}",
+        f"--set=confdir={_CA}",
+        f"--set=ssl_verify_upstream_trusted_ca={keys.CA}",
+        f"--scripts={mitmdump.ADDON}",
+    ]
+    process.start(
+        "mitmdump", command, lambda: process.listens(world.PROXY_ADDRESS, world.PROXY_PORT)
+    )
+    return capture
+
+
+def _push(steps: Mapping[str, Step], registry: str) -> dict[str, list[Any]]:
+    done = {}
+    for name, step in steps.items():
+        work = world.TEMP / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        (ended,) = clients.do([step], registry, mitmdump.URL, 60, work)
+        done[name] = [ended.exit, ended.output[-600:]]
+    return done
+
+
+def _regtrace(*words: str | Path) -> str:
+    return process.run([_REGTRACE, *map(str, words)])
+
+
+def _etc() -> dict[str, Any]:
+    return {
+        folder: _tree(Path("/etc") / folder) for folder in ("docker", "containers", "containerd")
+    }
+
+
+def _tree(folder: Path) -> dict[str, Any]:
+    return {
+        str(path): (
+            os.readlink(path)
+            if path.is_symlink()
+            else path.read_bytes().hex()
+            if path.is_file()
+            else None,
+            path.lstat().st_mode,
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+STORIES: dict[str, Callable[[], Seen]] = {"trust": trust, "constraint": constraint, "store": store}
