@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from .settings import Settings, change
 _REGTRACE = str(Path(sys.executable).parent / "regtrace")
 _CA = world.STATE / "ca"
 _OPENSSL_CLIENT = ["openssl", "s_client", "-verify_return_error", "-brief"]
+_JAVAS = Path("/etc/ssl/certs/java/cacerts")
 Seen = dict[str, Any]
 
 
@@ -120,19 +122,27 @@ def store() -> Seen:
     options = f"lowerdir={folder},upperdir={upper},workdir={work}"
     process.run(["mount", "-t", "overlay", "-o", options, "store", folder])
     try:
-        process.run(["update-ca-certificates", "--fresh"])
         shutil.rmtree(_CA, ignore_errors=True)
         _regtrace("ca", "create", "registry.test", "--ca", _CA)
-        certificate = (_CA / "mitmproxy-ca-cert.pem").read_text()
+        pem = (_CA / "mitmproxy-ca-cert.pem").read_text()
         before = _tree(Path("/etc/ssl/certs"))
         _regtrace("ca", "install", "--system", "--ca", _CA)
-        bundle = Path("/etc/ssl/certs/ca-certificates.crt")
-        is_in = certificate in bundle.read_text()
+        trusted = _trusted(pem)
         _regtrace("ca", "remove")
         after = _tree(Path("/etc/ssl/certs"))
     finally:
         process.run(["umount", folder])
-    return {"is_in": is_in, "same": before == after}
+    other = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    # Java's holds the times of its own changes.
+    return {"trusted": trusted, "after": _trusted(pem), "other": sorted(other - {str(_JAVAS)})}
+
+
+def _trusted(pem: str) -> dict[str, bool]:
+    """Which stores hold the certificate, of those that are here."""
+    found = {"all": pem in Path("/etc/ssl/certs/ca-certificates.crt").read_text()}
+    if _JAVAS.exists():
+        found["java"] = ssl.PEM_cert_to_DER_cert(pem) in _JAVAS.read_bytes()
+    return found
 
 
 def _registry() -> str:

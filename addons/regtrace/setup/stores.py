@@ -6,6 +6,7 @@ clients.py.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,36 +16,35 @@ from regtrace.setup.refused import Refused
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A row of the table. ``{file}`` and ``{sha1}`` stand for the certificate."""
+    """A row of the table. ``{file}``, ``{name}`` and ``{sha1}`` stand for the certificate."""
 
     systems: tuple[str, ...]
     """ID or ID_LIKE of os-release(5), or ``sys.platform``."""
     folder: str
     apply: str
     undo: str
-    bundle: str = ""
-    """The file that programs then read; empty where there is none."""
 
+
+#: Without --fresh, a dangling link stays in /etc/ssl/certs; and nobody tells the hooks, of which
+#: Java's has a store of its own, that a certificate of the administrator's has gone.
+_DEBIAN_UNDO = """\
+sh -c 'update-ca-certificates --fresh && for hook in /etc/ca-certificates/update.d/*; do
+[ ! -x "$hook" ] || echo "-/etc/ssl/certs/{name}.pem" | "$hook" || exit; done'
+"""
 
 # fmt: off
 STORES = (
-    # Without --fresh, Debian's leaves a dangling link in /etc/ssl/certs.
     Store(("debian", "ubuntu"), "/usr/local/share/ca-certificates",
-          "update-ca-certificates", "update-ca-certificates --fresh",
-          "/etc/ssl/certs/ca-certificates.crt"),
+          "update-ca-certificates", _DEBIAN_UNDO),
     Store(("alpine",), "/usr/local/share/ca-certificates",
-          "update-ca-certificates", "update-ca-certificates",
-          "/etc/ssl/certs/ca-certificates.crt"),
+          "update-ca-certificates", "update-ca-certificates"),
     # Amazon, Rocky, Alma and CentOS say that they are like one of these.
     Store(("fedora", "rhel"), "/etc/pki/ca-trust/source/anchors",
-          "update-ca-trust", "update-ca-trust",
-          "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"),
+          "update-ca-trust", "update-ca-trust"),
     Store(("suse", "opensuse"), "/etc/pki/trust/anchors",
-          "update-ca-certificates", "update-ca-certificates",
-          "/etc/ssl/ca-bundle.pem"),
+          "update-ca-certificates", "update-ca-certificates"),
     Store(("arch",), "/etc/ca-certificates/trust-source/anchors",
-          "trust extract-compat", "trust extract-compat",
-          "/etc/ssl/certs/ca-certificates.crt"),
+          "trust extract-compat", "trust extract-compat"),
     # The file itself counts for nothing there: it is what the command reads.
     Store(("darwin",), "/usr/local/share/regtrace",
           "security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain {file}",
@@ -79,4 +79,5 @@ def store_of(machine: Machine) -> Store:
 
 def command(template: str, file: Path, sha1: str) -> tuple[str, ...]:
     """The words of a row's command."""
-    return tuple(word.format(file=file, sha1=sha1) for word in template.split())
+    words = shlex.split(template)
+    return tuple(word.format(file=file, name=file.stem, sha1=sha1) for word in words)
