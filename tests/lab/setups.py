@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -18,9 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import clients, inside, keys, parts, process, world
+from regtrace.setup.second_engine import all_processes
+
+from . import clients, image, inside, keys, parts, process, world
 from .clients import Step
-from .parts import mitmdump
+from .parts import dockerd, mitmdump
 from .settings import Settings, change
 
 _REGTRACE = str(Path(sys.executable).parent / "regtrace")
@@ -145,6 +149,153 @@ def _trusted(pem: str) -> dict[str, bool]:
     return found
 
 
+def second() -> Seen:
+    """A second engine: an image comes in, goes out through the proxy, and nothing stays."""
+    registry = _registry()
+    _regtrace("ca", "create", registry, "auth.test", "--ca", _CA)
+    _proxy()
+    reference = f"{registry}/team/second:1"
+    folder = world.STATE / "second"
+    words = ["dockerd", "start", "--folder", folder, "--ca", _CA, "--proxy", mitmdump.URL, "--json"]
+    before = _etc(), _mounts()
+    os.environ["DOCKER_HOST"] = dockerd.SOCKET  # stands for the system's engine
+    dockerd.start(None)
+    try:
+        archive = world.TEMP / "second.tar"
+        image.make(archive, reference, "second", 1, 3000)
+        process.run(["docker", "load", "--input", str(archive)])
+        started = json.loads(_regtrace(*words, "--load", reference))
+        status = json.loads(_regtrace("dockerd", "status", "--folder", folder, "--json"))
+        push = ["docker", "--host", started["docker_host"], "push", reference]
+        pushed = subprocess.run(push, capture_output=True, text=True)
+        mounts_while = _mounts()
+        _regtrace("dockerd", "stop", "--folder", folder)
+        stopped = folder.exists(), _engines(folder)
+
+        _regtrace(*words)
+        for pid in _engines(folder):
+            os.kill(pid, signal.SIGKILL)
+        crashed = folder.exists()
+        _regtrace("dockerd", "stop", "--folder", folder)
+        after_crash = folder.exists(), _engines(folder)
+
+        interrupted = subprocess.Popen([_REGTRACE, *map(str, words)], stderr=subprocess.PIPE)
+        process.wait_until(lambda: bool(_engines(folder)), 20, "no second engine")
+        interrupted.terminate()
+        interrupted.communicate()
+        after_sigterm = interrupted.returncode, folder.exists(), _engines(folder)
+    finally:
+        dockerd.forget()
+        mitmdump.stop()
+        del os.environ["DOCKER_HOST"]
+    return {
+        "status": status,
+        "pushed": [pushed.returncode, pushed.stdout + pushed.stderr],
+        "seen": "team/second" in process.log_of("mitmdump").read_text(),
+        "mounts_leak": mounts_while != before[1],
+        "stopped": stopped,
+        "crashed": crashed,
+        "after_crash": after_crash,
+        "after_sigterm": after_sigterm,
+        "same": before == (_etc(), _mounts()),
+    }
+
+
+def system() -> Seen:
+    """The engine that /etc/init.d/docker starts: behind the proxy, and back by itself."""
+    registry = _registry()
+    _regtrace("ca", "create", registry, "auth.test", "--ca", _CA)
+    _proxy()
+    reference = f"{registry}/team/system:1"
+    settings = Path("/etc/default/docker")
+    settings.write_text(
+        'DOCKER_OPTS="--bridge=none --iptables=false --ip6tables=false --storage-driver=vfs'
+        f' --data-root={world.STATE}/system --exec-root={world.STATE}/system-exec"\n'
+    )
+    before = settings.read_bytes(), settings.stat().st_mode
+    # It raises limits, which only a machine's own root may. /etc is the box's own.
+    script = Path("/etc/init.d/docker")
+    script.write_text(re.sub(r"(?m)^\s*ulimit .*", ":", script.read_text()))
+    process.run(["service", "docker", "start"])
+    try:
+        process.wait_until(_system_answers, 30, "the engine does not come up")
+        archive = world.TEMP / "system.tar"
+        image.make(archive, reference, "system", 1, 3000)
+        process.run(["docker", "load", "--input", str(archive)])
+        _regtrace("ca", "install", registry, "--client", "docker", "--ca", _CA)
+        words = ["dockerd", "system", "--proxy", mitmdump.URL, "--yes"]
+        done = json.loads(_regtrace(*words, "--rollback", "8s", "--json"))
+        behind = _environment_of_system()
+        pushed = subprocess.run(["docker", "push", reference], capture_output=True, text=True)
+        process.wait_until(lambda: settings.read_bytes() == before[0], 20, "no rollback")
+        process.wait_until(lambda: not _sleepers(), 20, "the rollback does not end")
+        rolled_back = _environment_of_system(), settings.stat().st_mode == before[1]
+        status = json.loads(_regtrace("dockerd", "status", "--json"))
+
+        # All of regtrace dies while it restarts the engine, its terminal with it.
+        killed = subprocess.Popen(
+            [_REGTRACE, *words, "--rollback", "4s"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        process.wait_until(lambda: settings.read_bytes() != before[0], 20, "nothing was changed")
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+        changed = settings.read_bytes() != before[0]
+        process.wait_until(lambda: settings.read_bytes() == before[0], 20, "no second rollback")
+        process.wait_until(lambda: not _sleepers(), 20, "the rollback does not end")
+        after_kill = settings.stat().st_mode == before[1], Path("/etc/default").glob("docker.*")
+        undone = json.loads(_regtrace("dockerd", "system", "--undo", "--json"))
+        environment = _environment_of_system()
+    finally:
+        process.run(["service", "docker", "stop"])
+        _regtrace("ca", "remove")
+        mitmdump.stop()
+    return {
+        "done": done,
+        "behind": behind,
+        "pushed": [pushed.returncode, pushed.stdout + pushed.stderr],
+        "seen": "team/system" in process.log_of("mitmdump").read_text(),
+        "rolled_back": rolled_back,
+        "status": status,
+        "changed": changed,
+        "after_kill": [after_kill[0], [str(path) for path in after_kill[1]]],
+        "undone": undone,
+        "environment": environment,
+        "left": [str(path) for path in Path("/var/lib").glob("regtrace*")],
+    }
+
+
+def _system_answers() -> bool:
+    return subprocess.run(["docker", "version"], capture_output=True).returncode == 0
+
+
+def _environment_of_system() -> str:
+    """The proxy of the system's engine, as the kernel tells it."""
+    process.wait_until(_system_answers, 30, "the engine does not come back")
+    pid = Path("/var/run/docker.pid").read_text()
+    words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return "".join(word for word in words if word.startswith("HTTPS_PROXY="))
+
+
+def _sleepers() -> list[int]:
+    return [pid for pid, words in all_processes() if any(b"rollback.sh" in word for word in words)]
+
+
+def _engines(folder: Path) -> list[int]:
+    return [
+        pid
+        for pid, words in all_processes()
+        if words[0] != b"docker" and any(str(folder).encode() in word for word in words[1:])
+        if _REGTRACE.encode() not in words
+    ]
+
+
+def _mounts() -> list[str]:
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+
+
 def _registry() -> str:
     """A registry on disk and its token server, up; returns its host:port."""
     plain = Settings()
@@ -214,4 +365,6 @@ def _tree(folder: Path) -> dict[str, Any]:
     }
 
 
-STORIES: dict[str, Callable[[], Seen]] = {"trust": trust, "constraint": constraint, "store": store}
+STORIES: dict[str, Callable[[], Seen]] = {
+    each.__name__: each for each in (trust, constraint, store, second, system)
+}

@@ -114,3 +114,38 @@ def test_debians_store_takes_it_in_and_is_the_same_afterwards(opened: None) -> N
     assert all(seen["trusted"].values())
     assert not any(seen["after"].values())
     assert seen["other"] == []
+
+
+def test_a_second_engine_pushes_through_the_proxy_and_leaves_nothing(opened: None) -> None:
+    seen = _seen("second")
+
+    status, said = seen["pushed"]
+    assert status == 0, said
+    assert seen["seen"]
+    assert seen["status"]["second"]["runs"]
+    assert seen["status"]["second"]["images"] == ["registry.test:5050/team/second:1"]
+    assert not seen["mounts_leak"]
+    assert seen["stopped"] == [False, []]
+    assert seen["crashed"]
+    assert seen["after_crash"] == [False, []]
+    assert seen["after_sigterm"] == [143, False, []]
+    assert seen["same"]
+
+
+def test_the_systems_engine_comes_back_by_itself_even_when_all_of_regtrace_is_killed(
+    opened: None,
+) -> None:
+    seen = _seen("system")
+
+    assert seen["done"]["done"]
+    assert seen["behind"] == "HTTPS_PROXY=http://proxy.test:8080"
+    status, said = seen["pushed"]
+    assert status == 0, said
+    assert seen["seen"]
+    assert seen["rolled_back"] == ["", True]
+    assert not seen["status"]["system"]
+    assert seen["changed"]
+    assert seen["after_kill"] == [True, []]
+    assert seen["undone"] == {"restored": [], "problems": []}
+    assert seen["environment"] == ""
+    assert seen["left"] == []

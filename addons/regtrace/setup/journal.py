@@ -135,6 +135,11 @@ class Journal:
                     problems.append(str(fault))
             return tuple(restored), tuple(problems)
 
+    def forget(self, purpose: str) -> None:
+        """Something else has taken these changes back."""
+        with self._locked():
+            self._save([each for each in self._read() if each.purpose != purpose])
+
     def _try(self, command: Sequence[str]) -> None:
         with contextlib.suppress(Refused):
             if command:
