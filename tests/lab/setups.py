@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -20,6 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from regtrace.cli import main as main_command
 from regtrace.setup.second_engine import all_processes
 
 from . import clients, image, inside, keys, parts, process, world
@@ -30,7 +32,6 @@ from .settings import Settings, change
 _REGTRACE = str(Path(sys.executable).parent / "regtrace")
 _CA = world.STATE / "ca"
 _OPENSSL_CLIENT = ["openssl", "s_client", "-verify_return_error", "-brief"]
-_JAVAS = Path("/etc/ssl/certs/java/cacerts")
 Seen = dict[str, Any]
 
 
@@ -125,28 +126,29 @@ def store() -> Seen:
         each.mkdir(parents=True, exist_ok=True)
     options = f"lowerdir={folder},upperdir={upper},workdir={work}"
     process.run(["mount", "-t", "overlay", "-o", options, "store", folder])
+    # Java's hook keeps a store of its own, from what it is told, and is slow.
+    told = world.TEMP / "told"
+    shutil.rmtree(_CA, ignore_errors=True)
+    hooks = Path("/etc/ca-certificates/update.d")
+    for hook in hooks.iterdir():
+        hook.unlink()
+    (hooks / "records").write_text(f"#!/bin/sh\ncat >>{told}\n")
+    (hooks / "records").chmod(0o755)
+    bundle = Path("/etc/ssl/certs/ca-certificates.crt")
     try:
-        shutil.rmtree(_CA, ignore_errors=True)
+        process.run(["update-ca-certificates", "--fresh"])  # the machine's may be half done
         _regtrace("ca", "create", "registry.test", "--ca", _CA)
         pem = (_CA / "mitmproxy-ca-cert.pem").read_text()
-        before = _tree(Path("/etc/ssl/certs"))
+        before = _tree(bundle.parent)
         _regtrace("ca", "install", "--system", "--ca", _CA)
-        trusted = _trusted(pem)
+        trusted = pem in bundle.read_text()
         _regtrace("ca", "remove")
-        after = _tree(Path("/etc/ssl/certs"))
+        after = _tree(bundle.parent)
     finally:
         process.run(["umount", folder])
-    other = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-    # Java's holds the times of its own changes.
-    return {"trusted": trusted, "after": _trusted(pem), "other": sorted(other - {str(_JAVAS)})}
-
-
-def _trusted(pem: str) -> dict[str, bool]:
-    """Which stores hold the certificate, of those that are here."""
-    found = {"all": pem in Path("/etc/ssl/certs/ca-certificates.crt").read_text()}
-    if _JAVAS.exists():
-        found["java"] = ssl.PEM_cert_to_DER_cert(pem) in _JAVAS.read_bytes()
-    return found
+    other = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+    ours = [line for line in told.read_text().splitlines() if "regtrace-" in line]
+    return {"trusted": trusted, "other": other, "told": [line[0] for line in ours]}
 
 
 def second() -> Seen:
@@ -157,9 +159,9 @@ def second() -> Seen:
     reference = f"{registry}/team/second:1"
     folder = world.STATE / "second"
     words = ["dockerd", "start", "--folder", folder, "--ca", _CA, "--proxy", mitmdump.URL, "--json"]
-    before = _etc(), _mounts()
     os.environ["DOCKER_HOST"] = dockerd.SOCKET  # stands for the system's engine
     dockerd.start(None)
+    before = _etc(), _mounts()
     try:
         archive = world.TEMP / "second.tar"
         image.make(archive, reference, "second", 1, 3000)
@@ -184,6 +186,7 @@ def second() -> Seen:
         interrupted.terminate()
         interrupted.communicate()
         after_sigterm = interrupted.returncode, folder.exists(), _engines(folder)
+        after = _etc(), _mounts()
     finally:
         dockerd.forget()
         mitmdump.stop()
@@ -197,7 +200,7 @@ def second() -> Seen:
         "crashed": crashed,
         "after_crash": after_crash,
         "after_sigterm": after_sigterm,
-        "same": before == (_etc(), _mounts()),
+        "same": before == after,
     }
 
 
@@ -342,7 +345,11 @@ def _push(steps: Mapping[str, Step], registry: str) -> dict[str, list[Any]]:
 
 
 def _regtrace(*words: str | Path) -> str:
-    return process.run([_REGTRACE, *map(str, words)])
+    """The command, in this process: importing it takes longer than what it does."""
+    done = CliRunner().invoke(main_command, [*map(str, words)])
+    if done.exit_code != 0:
+        raise process.PartError(f"regtrace {' '.join(map(str, words))}: {done.output}")
+    return done.stdout
 
 
 def _etc() -> dict[str, Any]:
