@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -229,6 +230,9 @@ def remove(
             problems += left
         if destroy:
             authority.destroy(place)
+            if folder is None:
+                with contextlib.suppress(OSError):  # there is more to be remembered
+                    place.parent.rmdir()
         lines = [f"as before: {visible(path)}" for path in restored]
         lines += [f"destroyed: {visible(str(place))}"] if destroy else []
         show(

@@ -95,8 +95,8 @@ def start(
     with careful():
         machine = this_machine()
         folder = folder.absolute()
+        second_engine.require(machine, folder)
         if dry_run:
-            second_engine.require(machine, folder)
             words = second_engine.shown(folder)
             show({"command": words, "load": images}, [f"would run: {words}"], as_json=as_json)
             return
