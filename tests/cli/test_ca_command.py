@@ -115,6 +115,25 @@ def test_a_new_authority_replaces_the_old_one_only_when_told(tmp_path: Path) -> 
     assert (tmp_path / "state/ca/mitmproxy-ca.pem").read_bytes() != before
 
 
+def test_under_sudo_it_is_the_authority_that_the_user_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "of-root"))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("SUDO_USER", "me")
+    place = journal.folder_of_user().relative_to(Path.home())
+    expand = os.path.expanduser
+    monkeypatch.setattr(
+        os.path, "expanduser", lambda path: tmp_path / "of-me" if path == "~me" else expand(path)
+    )
+    theirs = tmp_path / "of-me" / place / "ca"
+    assert regtrace("create", "registry.test", "--ca", theirs).exit_code == 0
+
+    installed = json.loads(regtrace("install", _REGISTRY, "--json").output)
+
+    assert installed["authority"]["folder"] == str(theirs)
+
+
 def test_mitmproxys_own_authority_is_warned_of_and_never_destroyed(tmp_path: Path) -> None:
     from mitmproxy.certs import CertStore
 

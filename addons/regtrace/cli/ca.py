@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from regtrace.cli.ending import FAILED, complain
-from regtrace.cli.setting_up import as_json, careful, dry_run, show
+from regtrace.cli.setting_up import as_json, authority_folder, careful, dry_run, show
 from regtrace.report.visible import visible
 from regtrace.setup import authority, handshake, journal, probe, trust
 from regtrace.setup.authority import Authority
@@ -22,14 +22,6 @@ from regtrace.setup.script import addon_path
 
 _PROXY = "http://127.0.0.1:8080"
 
-_folder = click.option(
-    "--ca",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="The authority's folder, mitmproxy's confdir.  [default: ca, where regtrace keeps what it"
-    " must remember]",
-)
 _proxy = click.option(
     "--proxy",
     metavar="URL",
@@ -56,7 +48,7 @@ def ca() -> None:
 @click.option("--storage", metavar="HOST", multiple=True, help="Where it sends clients for blobs.")
 @click.option("--days", default=authority.DAYS, show_default=True, help="How long it may live.")
 @click.option("--replace", is_flag=True, help="Destroy the authority that is there.")
-@_folder
+@authority_folder
 @dry_run
 @as_json
 def create(
@@ -65,7 +57,7 @@ def create(
     storage: Sequence[str],
     days: int,
     replace: bool,
-    folder: Path | None,
+    ca_folder: Path,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -86,17 +78,16 @@ def create(
             raise click.UsageError("name the HOSTs, or the registry with --registry URL")
         asked = [host for url in registries for host in probe.hosts_of(url)]
         names = authority.named([*hosts, *asked, *storage])
-        place = _place(folder)
         if dry_run:
             plan = [
-                f"would make an authority for {days} days in {visible(str(place))}",
+                f"would make an authority for {days} days in {visible(str(ca_folder))}",
                 *_for_hosts(names),
             ]
-            show({"folder": str(place), "hosts": names, "days": days}, plan, as_json=as_json)
+            show({"folder": str(ca_folder), "hosts": names, "days": days}, plan, as_json=as_json)
             return
         if replace:
-            authority.destroy(place)
-        made = authority.create(place, names, days=days)
+            authority.destroy(ca_folder)
+        made = authority.create(ca_folder, names, days=days)
         notes = _unknown_storage(storage, registries)
         show({**_told(made), "notes": notes}, _made(made, notes), as_json=as_json)
 
@@ -112,7 +103,7 @@ def create(
     " those that are installed]",
 )
 @click.option("--system", is_flag=True, help="Let every program trust it: the system's own store.")
-@_folder
+@authority_folder
 @_proxy
 @dry_run
 @as_json
@@ -120,7 +111,7 @@ def install(
     registries: Sequence[str],
     clients: Sequence[str],
     system: bool,
-    folder: Path | None,
+    ca_folder: Path,
     proxy: str,
     dry_run: bool,
     as_json: bool,
@@ -141,7 +132,7 @@ def install(
         if not registries and not system:
             raise click.UsageError("name a REGISTRY such as registry.example:5050, or use --system")
         machine = this_machine()
-        made = authority.load(_place(folder))
+        made = authority.load(ca_folder)
         plans = [trust.plan(machine, made, registry_name(each), clients) for each in registries]
         plans += [trust.system_plan(machine, made)] if system else []
         told = [_install(machine, made, plan, proxy, dry_run=dry_run) for plan in plans]
@@ -152,10 +143,10 @@ def install(
 
 
 @ca.command()
-@_folder
+@authority_folder
 @_proxy
 @as_json
-def status(folder: Path | None, proxy: str, as_json: bool) -> None:
+def status(ca_folder: Path, proxy: str, as_json: bool) -> None:
     """Who trusts the authority on this machine, and whether that still stands.
 
     \b
@@ -169,8 +160,7 @@ def status(folder: Path | None, proxy: str, as_json: bool) -> None:
     """
     with careful():
         machine = this_machine()
-        place = _place(folder)
-        made = authority.load(place) if folder or place.exists() else None
+        made = authority.load(ca_folder) if ca_folder.exists() else None
         told: list[dict[str, Any]] = []
         for registry, changes in trust.installed(machine.journal).items():
             files = [{"path": each.path, "state": trust.state(each)} for each in changes]
@@ -191,11 +181,11 @@ def status(folder: Path | None, proxy: str, as_json: bool) -> None:
 @ca.command()
 @click.argument("registries", metavar="[REGISTRY]...", nargs=-1)
 @click.option("--destroy", is_flag=True, help="Destroy the authority too, with its key.")
-@_folder
+@authority_folder
 @dry_run
 @as_json
 def remove(
-    registries: Sequence[str], destroy: bool, folder: Path | None, dry_run: bool, as_json: bool
+    registries: Sequence[str], destroy: bool, ca_folder: Path, dry_run: bool, as_json: bool
 ) -> None:
     """Take back what regtrace ca install did: for a REGISTRY, or for all.
 
@@ -215,10 +205,9 @@ def remove(
         book = this_machine().journal
         standing = trust.installed(book)
         names = [registry_name(each) for each in registries] or list(standing)
-        place = _place(folder)
         if dry_run:
             paths = [each.path for name in names for each in standing.get(name, ())]
-            paths += [str(place)] if destroy else []
+            paths += [str(ca_folder)] if destroy else []
             lines = [f"would put back {visible(path)}" for path in paths] or ["nothing to remove"]
             show({"would_restore": paths}, lines, as_json=as_json)
             return
@@ -229,12 +218,12 @@ def remove(
             restored += [each.path for each in done]
             problems += left
         if destroy:
-            authority.destroy(place)
-            if folder is None:
+            authority.destroy(ca_folder)
+            if ca_folder.parent == journal.folder():
                 with contextlib.suppress(OSError):  # there is more to be remembered
-                    place.parent.rmdir()
+                    ca_folder.parent.rmdir()
         lines = [f"as before: {visible(path)}" for path in restored]
-        lines += [f"destroyed: {visible(str(place))}"] if destroy else []
+        lines += [f"destroyed: {visible(str(ca_folder))}"] if destroy else []
         show(
             {"restored": restored, "problems": problems},
             lines or ["there was nothing to remove"] if not problems else lines,
@@ -244,10 +233,6 @@ def remove(
             complain(problem)
         if problems:
             sys.exit(FAILED)
-
-
-def _place(folder: Path | None) -> Path:
-    return (folder or journal.folder() / "ca").absolute()
 
 
 def _told(made: Authority) -> dict[str, Any]:

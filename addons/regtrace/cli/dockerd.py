@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from regtrace.cli.ending import FAILED, USAGE, complain
-from regtrace.cli.setting_up import as_json, careful, dry_run, show
+from regtrace.cli.setting_up import as_json, authority_folder, careful, dry_run, show
 from regtrace.report.visible import visible
-from regtrace.setup import authority, journal, second_engine, system_engine
+from regtrace.setup import authority, second_engine, system_engine
 from regtrace.setup.machine import this_machine
 
 _PROXY = "http://127.0.0.1:8080"
@@ -53,20 +53,15 @@ def dockerd() -> None:
     \b
     Examples:
       sudo regtrace dockerd start --load registry.example:5050/team/app:1
-      DOCKER_HOST=unix:///var/lib/regtrace/dockerd/docker.sock docker push ...
+      export DOCKER_HOST=unix:///var/lib/regtrace/dockerd/docker.sock
+      sudo --preserve-env=HOME,DOCKER_HOST docker push registry.example:5050/team/app:1
       sudo regtrace dockerd stop
     """
 
 
 @dockerd.command()
 @_proxy
-@click.option(
-    "--ca",
-    "ca_folder",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="The authority's folder, mitmproxy's confdir.  [default: that of regtrace ca create]",
-)
+@authority_folder
 @click.option(
     "--load", "images", metavar="IMAGE", multiple=True, help="Copy it in. May be repeated."
 )
@@ -75,7 +70,7 @@ def dockerd() -> None:
 @as_json
 def start(
     proxy: str,
-    ca_folder: Path | None,
+    ca_folder: Path,
     images: Sequence[str],
     folder: Path,
     dry_run: bool,
@@ -100,7 +95,7 @@ def start(
             words = second_engine.shown(folder)
             show({"command": words, "load": images}, [f"would run: {words}"], as_json=as_json)
             return
-        made = authority.load((ca_folder or journal.folder() / "ca").absolute())
+        made = authority.load(ca_folder)
         engine = second_engine.start(machine, folder, proxy, made)
         try:
             for image in images:

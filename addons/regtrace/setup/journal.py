@@ -210,6 +210,10 @@ def folder() -> Path:
     """Where regtrace remembers: root's on the machine, another user's in the home."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return Path("/var/lib/regtrace")
+    return folder_of_user()
+
+
+def folder_of_user() -> Path:
     return platformdirs.user_state_path("regtrace", appauthor=False)
 
 
