@@ -257,6 +257,22 @@ def test_settings_that_are_no_toml_are_refused(tmp_path: Path, made: Authority) 
         trust.plan(here, made, _REGISTRY, ["buildkit"])
 
 
+def test_whoever_read_it_at_its_start_must_be_restarted_to_forget_it(
+    tmp_path: Path, made: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_its_own(monkeypatch, tmp_path / "state")
+    here = machine(tmp_path / "root", release=_SYSTEMS["debian"])
+    desktop = _with_engine(Engine.DESKTOP, tmp_path / "root")
+
+    def after(plan: trust.Plan) -> str:
+        return " ".join(trust.restarts(plan.registry, trust.install(here.journal, plan)))
+
+    assert "Docker engine" in after(trust.system_plan(here, made))
+    assert "restart buildkitd" in after(trust.plan(here, made, _REGISTRY, ["buildkit"]))
+    assert "Docker Desktop" in after(trust.plan(desktop, made, _REGISTRY, ["docker"]))
+    assert after(trust.plan(here, made, "other.test", ["docker"])) == ""
+
+
 def test_settings_changed_twice_have_the_authority_once(
     tmp_path: Path, made: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

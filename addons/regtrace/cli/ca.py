@@ -213,20 +213,23 @@ def remove(
             return
         restored: list[str] = []
         problems: list[str] = []
+        notes: list[str] = []
         for name in names:
             done, left = trust.remove(book, name)
             restored += [each.path for each in done]
             problems += left
+            notes += trust.restarts(name, done)
         if destroy:
             authority.destroy(ca_folder)
             if ca_folder.parent == journal.folder():
                 with contextlib.suppress(OSError):  # there is more to be remembered
                     ca_folder.parent.rmdir()
         lines = [f"as before: {visible(path)}" for path in restored]
+        lines += [f"note: {note}" for note in notes]
         lines += [f"destroyed: {visible(str(ca_folder))}"] if destroy else []
         show(
-            {"restored": restored, "problems": problems},
-            lines or ["there was nothing to remove"] if not problems else lines,
+            {"restored": restored, "notes": notes, "problems": problems},
+            lines if lines or problems else ["there was nothing to remove"],
             as_json=as_json,
         )
         for problem in problems:

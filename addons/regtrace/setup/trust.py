@@ -93,6 +93,21 @@ def installed(journal: Journal) -> dict[str, tuple[Change, ...]]:
     return found
 
 
+def restarts(registry: str, changes: Sequence[Change]) -> tuple[str, ...]:
+    """Who has read what was taken back, and must start anew to forget it."""
+    said = []
+    if registry == SYSTEM and changes:
+        said.append(
+            "programs that run now trust it until they are restarted, the Docker engine too"
+        )
+    paths = [Path(each.path) for each in changes]
+    if any(path.name == "buildkitd.toml" for path in paths):
+        said.append("restart buildkitd, or make the builder of docker buildx anew")
+    if any(path.parts[-4:-2] == (".docker", "certs.d") for path in paths):
+        said.append("restart Docker Desktop or colima: the virtual machine has a copy")
+    return tuple(said)
+
+
 def state(change: Change) -> str:
     """``as written``, ``changed since`` or ``missing``. Raises Refused when it can't be read."""
     now = content_of(Path(change.path))
