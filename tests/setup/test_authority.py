@@ -191,3 +191,9 @@ def test_the_bundle_holds_the_system_s_roots_and_the_authority(
     held = x509.load_pem_x509_certificates((tmp_path / "bundle.pem").read_bytes())
     pems = [each.public_bytes(serialization.Encoding.PEM) for each in held]
     assert pems == [roots.read_bytes(), made.certificate.read_bytes()]
+
+
+@pytest.mark.parametrize("days", [0, -1, 91])
+def test_it_may_not_live_longer_than_a_case(tmp_path: Path, days: int) -> None:
+    with pytest.raises(Refused, match="from 1 to 90 days"):
+        authority.create(tmp_path / "ca", days=days)

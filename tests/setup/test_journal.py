@@ -173,6 +173,16 @@ def test_one_purpose_is_taken_back_and_the_other_stays(tmp_path: Path) -> None:
     assert commands.run == [("refresh",)]
 
 
+def test_a_file_that_was_changed_for_something_else_is_refused(tmp_path: Path) -> None:
+    journal = _journal(tmp_path)
+    journal.write("trust a", [Edit(tmp_path / "file", b"a")])
+
+    with pytest.raises(Refused, match=r"\(trust a\); take that back first"):
+        journal.write("trust b", [Edit(tmp_path / "file", b"ab")])
+
+    assert (tmp_path / "file").read_bytes() == b"a"
+
+
 def test_after_a_kill_at_any_moment_it_can_be_taken_back(tmp_path: Path) -> None:
     """The process is killed inside the command that follows the write."""
     (tmp_path / "file").write_bytes(b"old")

@@ -46,7 +46,13 @@ def ca() -> None:
 @click.argument("hosts", metavar="[HOST]...", nargs=-1)
 @click.option("--registry", "registries", metavar="URL", multiple=True, help="Ask this registry.")
 @click.option("--storage", metavar="HOST", multiple=True, help="Where it sends clients for blobs.")
-@click.option("--days", default=authority.DAYS, show_default=True, help="How long it may live.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, authority.MOST_DAYS),
+    default=authority.DAYS,
+    show_default=True,
+    help="How long it may live.",
+)
 @click.option("--replace", is_flag=True, help="Destroy the authority that is there.")
 @authority_folder
 @dry_run
@@ -280,7 +286,7 @@ def _install(
 ) -> dict[str, Any]:
     """Carry a plan out, or not; returns what there is to tell."""
     book = machine.journal
-    wanted = book.plan(plan.edits)
+    wanted = book.plan(plan.purpose, plan.edits)
     changed = [edit.path for edit in wanted]
     if not dry_run:
         trust.install(book, plan)

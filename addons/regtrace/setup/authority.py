@@ -29,7 +29,7 @@ from regtrace.report.visible import visible
 from regtrace.setup.refused import Refused
 
 DAYS = 7
-_MOST_DAYS = 90
+MOST_DAYS = 90
 _MOST_HOSTS = 100
 
 #: Names that mitmproxy gives these files in its confdir (mitmproxy/certs.py CertStore.from_store).
@@ -86,8 +86,8 @@ def create(folder: Path, hosts: Sequence[str] = (), *, days: int = DAYS) -> Auth
     ``--set confdir=FOLDER``; connections to other hosts then pass it sealed.
     """
     names = named(hosts)
-    if not 1 <= days <= _MOST_DAYS:
-        raise Refused(f"{days} days: an authority may live from 1 to {_MOST_DAYS} days")
+    if not 1 <= days <= MOST_DAYS:
+        raise Refused(f"{days} days: an authority may live from 1 to {MOST_DAYS} days")
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(key, names, days)
     pem = certificate.public_bytes(serialization.Encoding.PEM)

@@ -78,10 +78,10 @@ class Journal:
         """Those of this purpose, or of all, oldest first."""
         return tuple(each for each in self._read() if purpose in ("", each.purpose))
 
-    def plan(self, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    def plan(self, purpose: str, edits: Sequence[Edit]) -> tuple[Edit, ...]:
         """Those edits that would change something; looks whether they may be made."""
         known = {each.path: each for each in self._read()}
-        return tuple(edit for edit in edits if _is_needed(edit, known.get(str(edit.path))))
+        return tuple(edit for edit in edits if _is_needed(purpose, edit, known.get(str(edit.path))))
 
     def write(
         self, purpose: str, edits: Sequence[Edit], do: Sequence[str] = (), undo: Sequence[str] = ()
@@ -91,7 +91,7 @@ class Journal:
         Returns what was changed. The command is not run when everything was so already.
         """
         with self._locked():
-            needed = self.plan(edits)
+            needed = self.plan(purpose, edits)
             before = self._read()
             with contextlib.ExitStack() as on_failure:
                 on_failure.callback(self._save, before)
@@ -260,10 +260,16 @@ def content_of(path: Path) -> bytes | None:
     return content
 
 
-def _is_needed(edit: Edit, known: Change | None) -> bool:
+def _is_needed(purpose: str, edit: Edit, known: Change | None) -> bool:
     now = content_of(edit.path)
     if now == edit.content:
         return False
+    if known is not None and known.purpose != purpose:
+        # One of the two could not be taken back without the other.
+        raise Refused(
+            f"{visible(known.path)}: was changed by regtrace already ({visible(known.purpose)});"
+            " take that back first"
+        )
     if known is not None and now is not None and not _is_known(known, now):
         raise Refused(_changed(known))
     return True

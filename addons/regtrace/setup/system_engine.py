@@ -148,7 +148,7 @@ def apply(machine: Machine, wanted: Plan, seconds: int) -> tuple[Change, ...]:
             "regtrace has put this engine behind a proxy already; first take that back with"
             " regtrace dockerd system --undo"
         )
-    needed = book.plan(wanted.edits)
+    needed = book.plan(PURPOSE, wanted.edits)
     if not needed:
         return ()
     try:

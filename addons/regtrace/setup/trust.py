@@ -34,6 +34,10 @@ class Plan:
     undo: tuple[str, ...] = ()
 
     @property
+    def purpose(self) -> str:
+        return f"{_PURPOSE}{self.registry}"
+
+    @property
     def edits(self) -> tuple[Edit, ...]:
         return tuple(edit for place in self.places for edit in place.edits)
 
@@ -75,7 +79,7 @@ def system_plan(machine: Machine, authority: Authority) -> Plan:
 
 def install(journal: Journal, wanted: Plan) -> tuple[Change, ...]:
     """Carry it out; returns what was changed, nothing when all was so. Raises Refused."""
-    return journal.write(f"{_PURPOSE}{wanted.registry}", wanted.edits, wanted.do, wanted.undo)
+    return journal.write(wanted.purpose, wanted.edits, wanted.do, wanted.undo)
 
 
 def remove(journal: Journal, registry: str) -> tuple[tuple[Change, ...], tuple[str, ...]]:
