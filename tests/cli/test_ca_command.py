@@ -197,6 +197,7 @@ def test_a_user_without_root_gets_one_line_that_says_what_needs_it(tmp_path: Pat
         created = run("ca", "create", "registry.test")
         docker = run("ca", "install", "registry.test", "--client", "docker")
         system = run("ca", "install", "--system")
+        engines = [run("dockerd", "start"), run("dockerd", "system", "--yes")]
         podman = run("ca", "install", "registry.test", "--client", "containers")
         file = home / ".config/containers/certs.d/registry.test/regtrace.crt"
         written = file.is_file()
@@ -206,9 +207,10 @@ def test_a_user_without_root_gets_one_line_that_says_what_needs_it(tmp_path: Pat
         shutil.rmtree(home)
 
     assert created.returncode == 0, created.stderr
-    for refused in (docker, system):
+    for refused in (docker, system, *engines):
         assert refused.returncode == 2
         assert refused.stderr.count("\n") == 1
+    for refused in (docker, system, engines[1]):
         assert "sudo" in refused.stderr
     assert podman.returncode == 0
     assert written

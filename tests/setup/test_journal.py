@@ -20,14 +20,14 @@ from regtrace.setup.refused import Refused
 class Commands:
     """Records commands instead of running them."""
 
-    def __init__(self, fails: bool = False) -> None:
+    def __init__(self, fails: BaseException | None = None) -> None:
         self.run: list[tuple[str, ...]] = []
         self.fails = fails
 
     def __call__(self, command: Sequence[str]) -> None:
         self.run.append(tuple(command))
         if self.fails:
-            raise Refused("it failed")
+            raise self.fails
 
 
 def _journal(tmp_path: Path, commands: Commands | None = None) -> Journal:
@@ -136,12 +136,15 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_bytes() == b"theirs"
 
 
-def test_when_the_command_fails_the_files_are_as_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [Refused("it failed"), KeyboardInterrupt(), SystemExit(143)])
+def test_when_the_command_fails_or_is_interrupted_the_files_are_as_before(
+    how: BaseException, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(b"old")
     before = _tree(tmp_path)
-    journal = _journal(tmp_path, Commands(fails=True))
+    journal = _journal(tmp_path, Commands(how))
 
-    with pytest.raises(Refused, match="it failed"):
+    with pytest.raises(type(how)):
         journal.write("a", [Edit(tmp_path / "file", b"1"), Edit(tmp_path / "n", b"")], ["apply"])
 
     assert _tree(tmp_path) == before
@@ -151,7 +154,7 @@ def test_when_a_second_write_fails_the_first_stays(tmp_path: Path) -> None:
     commands = Commands()
     journal = _journal(tmp_path, commands)
     journal.write("a", [Edit(tmp_path / "file", b"1")])
-    commands.fails = True
+    commands.fails = Refused("it failed")
 
     with pytest.raises(Refused):
         journal.write("a", [Edit(tmp_path / "file", b"2")], ["apply"])
