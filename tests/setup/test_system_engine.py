@@ -101,7 +101,9 @@ def test_older_ones_without_systemd_get_it_in_their_service_s_environment(
     assert plan.manager.restart == restart
 
 
-def test_a_rootless_engine_gets_it_at_home(tmp_path: Path, answers: dict[str, object]) -> None:
+def test_a_rootless_engine_gets_it_at_home(
+    tmp_path: Path, answers: dict[str, object], commands: Commands
+) -> None:
     (tmp_path / "run/systemd/system").mkdir(parents=True)
     here = machine(
         tmp_path,
@@ -117,6 +119,8 @@ def test_a_rootless_engine_gets_it_at_home(tmp_path: Path, answers: dict[str, ob
     assert plan.edits[0].path == here.home / ".config/docker/daemon.json"
     assert "systemctl --user restart docker" in plan.manager.restart[-1]
     assert plan.socket == Path("/run/user/7/docker.sock")
+    system_engine.arm(here, plan, 60)
+    assert commands.ran[-1][:2] == ("systemd-run", "--user")
 
 
 def test_without_root_it_says_so(tmp_path: Path, answers: dict[str, object]) -> None:
@@ -233,7 +237,7 @@ def test_an_engine_that_does_not_come_back_gets_its_old_settings(
     assert not (tmp_path / "state").exists()
 
 
-def _restarting(here: Machine, tmp_path: Path, answers: dict[str, object]) -> system_engine.Plan:
+def _restarting(here: Machine, tmp_path: Path) -> system_engine.Plan:
     """A plan whose restart leaves a file, to be carried out for real."""
     plan = system_engine.plan(here, _PROXY)
     manager = system_engine.Manager("test", ("touch", str(tmp_path / "restarted")), Path("/x"))
@@ -254,7 +258,7 @@ def test_the_script_puts_back_every_byte_and_restarts(
         file.write_bytes(old)
         file.chmod(0o640)
     before = tree(root)
-    plan = _restarting(here, tmp_path, answers)
+    plan = _restarting(here, tmp_path)
     script = tmp_path / "rollback.sh"
     script.write_text(system_engine.rollback(plan))
     file.parent.mkdir(exist_ok=True)
@@ -267,12 +271,42 @@ def test_the_script_puts_back_every_byte_and_restarts(
     assert not script.exists()
 
 
+def test_the_script_does_nothing_when_nothing_was_changed(
+    tmp_path: Path, answers: dict[str, object]
+) -> None:
+    root = tmp_path / "root"
+    here = _with_systemd(root)
+    before = tree(root)
+    script = tmp_path / "rollback.sh"
+    script.write_text(system_engine.rollback(_restarting(here, tmp_path)))
+
+    subprocess.run(["sh", str(script)], check=True, env={"PATH": "/usr/bin:/bin"})
+
+    assert tree(root) == before
+    assert not (tmp_path / "restarted").exists()
+    assert not script.exists()
+
+
+def test_settings_that_others_changed_are_named_by_undo_again_and_again(
+    tmp_path: Path, answers: dict[str, object], commands: Commands
+) -> None:
+    here = _with_systemd(tmp_path / "root")
+    plan = system_engine.plan(here, _PROXY)
+    system_engine.apply(here, plan, 900)
+    plan.edits[0].path.write_bytes(b"{}")
+
+    for _ in range(2):
+        _, (problem,) = system_engine.undo(here)
+        assert "was changed since" in problem
+    assert plan.edits[0].path.read_bytes() == b"{}"
+
+
 def test_the_script_leaves_alone_what_others_changed(
     tmp_path: Path, answers: dict[str, object]
 ) -> None:
     root = tmp_path / "root"
     here = _with_systemd(root)
-    plan = _restarting(here, tmp_path, answers)
+    plan = _restarting(here, tmp_path)
     script = tmp_path / "rollback.sh"
     script.write_text(system_engine.rollback(plan))
     (root / "etc/docker").mkdir()
@@ -291,7 +325,7 @@ def test_a_rollback_that_has_happened_is_known(
     """Without systemd the armed script is a process; here it waits no second."""
     root = tmp_path / "root"
     here = _with_systemd(root)
-    plan = _restarting(here, tmp_path, answers)
+    plan = _restarting(here, tmp_path)
 
     system_engine.apply(here, plan, 1)
     deadline = time.monotonic() + 20

@@ -202,6 +202,8 @@ def load(engine: SecondEngine, image: str) -> None:
     The layers come unpacked and are compressed anew for a push, so that the digests of what is
     pushed may be others than those that the system's engine would push.
     """
+    if shutil.which("docker") is None:
+        raise Refused("docker is not installed here, so no image can be moved; leave out --load")
     ours = {**os.environ, "DOCKER_HOST": engine.host}
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(  # noqa: S603

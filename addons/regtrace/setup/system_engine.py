@@ -45,7 +45,8 @@ class Manager:
     restart: tuple[str, ...]
     environment: Path
     """The file that holds the engine's environment."""
-    is_systemd: bool = False
+    systemd: tuple[str, ...] | None = None
+    """Options that choose the user's systemd or the system's; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def plan(machine: Machine, proxy: str) -> Plan:
         path = folder / "daemon.json"
         edit = Edit(path, _with_proxies(path, content_of(path), url))
         _validate(machine, edit)
-    elif manager.is_systemd:
+    elif manager.systemd is not None:
         edit = Edit(manager.environment, _DROP_IN.format(url=url).encode())
     else:
         old = content_of(manager.environment) or b""
@@ -166,8 +167,11 @@ def undo(machine: Machine) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """Take it back now; returns what was restored and what could not be. Raises Refused."""
     if not stands(machine):
         return (), ()
-    disarm(machine)
-    return machine.journal.take_back(PURPOSE)
+    _stop_timer(machine)
+    restored, problems = machine.journal.take_back(PURPOSE)
+    if not problems:
+        _remove_script()
+    return restored, problems
 
 
 def stands(machine: Machine) -> bool:
@@ -190,10 +194,9 @@ def arm(machine: Machine, wanted: Plan, seconds: int) -> None:
         journal.replace_file(path, rollback(wanted).encode(), 0o700)
     except OSError as fault:
         raise Refused(f"{visible(str(path))}: can't be written: {fault.strerror}") from None
-    if wanted.manager.is_systemd:
-        user = ("--user",) if "--user" in wanted.manager.restart else ()
+    if wanted.manager.systemd is not None:
         timer = (f"--unit={_UNIT}", f"--on-active={seconds}s", "--collect")
-        journal.run(["systemd-run", *user, *timer, "/bin/sh", str(path)])
+        journal.run(["systemd-run", *wanted.manager.systemd, *timer, "/bin/sh", str(path)])
         return
     # The leader of a session of its own: no terminal, and nobody's end, ends it.
     subprocess.Popen(  # noqa: S603
@@ -208,17 +211,24 @@ def arm(machine: Machine, wanted: Plan, seconds: int) -> None:
 
 def disarm(machine: Machine) -> None:
     """The rollback will not happen; does nothing when none is armed."""
-    path = _script()
+    _stop_timer(machine)
+    _remove_script()
+
+
+def _stop_timer(machine: Machine) -> None:
     for user in ((), ("--user",)) if machine.path("/run/systemd/system").is_dir() else ():
         with contextlib.suppress(Refused):  # there is no such timer
             journal.run(["systemctl", *user, "stop", f"{_UNIT}.timer"])
     for pid, words in all_processes():
-        if words[:2] == [b"/bin/sh", str(path).encode()]:
+        if words[:2] == [b"/bin/sh", str(_script()).encode()]:
             with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)
-    path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        path.parent.rmdir()
+
+
+def _remove_script() -> None:
+    _script().unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # something is to be remembered there
+        _script().parent.rmdir()
 
 
 def rollback(wanted: Plan) -> str:
@@ -226,33 +236,40 @@ def rollback(wanted: Plan) -> str:
     parts = [_SCRIPT]
     for edit in wanted.edits:
         old = content_of(edit.path)
-        path, hash_ = shlex.quote(str(edit.path)), digest(edit.content)
+        path, ours = shlex.quote(str(edit.path)), digest(edit.content)
         if old is None:
             made = [str(each) for each in edit.path.parents if not each.exists()]
-            folders = shlex.join(["rmdir", *made]) if made else ":"
-            parts.append(f"ours {path} {hash_} && rm -f {path} && changed=1 && {folders}\n")
+            folders = f"rmdir {shlex.join(made)}\n" if made else ""
+            restore, before = f"rm -f {path} && changed=1 || left=1\n{folders}", _NOTHING
         else:
             text = base64.encodebytes(old).decode()
-            parts.append(f"back {path} {hash_} <<'END' && changed=1\n{text}END\n")
-    restart = shlex.join(wanted.manager.restart)
+            restore = f"back {path} <<'END' && changed=1 || left=1\n{text}END\n"
+            before = digest(old)
+        parts.append(
+            f"case $(now {path}) in\n{ours})\n{restore};;\n{before}) ;;\n*) left=1 ;;\nesac\n"
+        )
+    parts.append(f'[ -z "$changed" ] || {shlex.join(wanted.manager.restart)}\n')
     # The script's own end says that it was done: see `stands`.
-    parts.append(f'[ -z "$changed" ] || {{ {restart}; rm -f "$0"; }}\n')
+    parts.append('[ -n "$left" ] || rm -f "$0"\n')
     return "".join(parts)
 
 
-_SCRIPT = """\
+_NOTHING = "nothing"
+
+_SCRIPT = f"""\
 #!/bin/sh
-# Made by regtrace (regtrace dockerd system): puts the Docker engine's settings back.
+# Made by regtrace (regtrace dockerd system): puts the Docker engine's settings back. What others
+# changed since stays as it is.
 # Usage: rollback.sh [SECONDS TO WAIT]
 trap '' HUP INT
-sleep "${1:-0}"
-changed=
-# What others changed since stays as it is.
-ours() { [ "$(sha256sum <"$1" 2>/dev/null)" = "$2  -" ]; }
-back() {
-    ours "$1" "$2" || return
+sleep "${{1:-0}}"
+changed= left=
+now() {{
+    if [ -e "$1" ]; then sha256sum <"$1" | cut -d ' ' -f 1; else echo {_NOTHING}; fi
+}}
+back() {{
     cp -p "$1" "$1.regtrace" && base64 -d >"$1.regtrace" && mv -f "$1.regtrace" "$1"
-}
+}}
 """
 
 _DROP_IN = """\
@@ -286,7 +303,7 @@ def _manager(machine: Machine, *, rootless: bool) -> Manager:
             else machine.path("/etc/systemd/system")
         )
         file = base / "docker.service.d" / "regtrace-proxy.conf"
-        return Manager("systemd", ("sh", "-c", words), file, is_systemd=True)
+        return Manager("systemd", ("sh", "-c", words), file, ("--user",) if rootless else ())
     if machine.path("/etc/init.d/docker").exists() and not rootless:
         if machine.has("rc-service"):
             restart = ("rc-service", "docker", "restart")
