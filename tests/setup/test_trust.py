@@ -327,6 +327,16 @@ def test_a_registry_is_named_as_in_an_image(said: str, name: str) -> None:
     assert clients.registry_name(said) == name
 
 
+@pytest.mark.parametrize("said", ["registry.test:0", "registry.test:65536"])
+def test_a_port_that_does_not_exist_is_refused(said: str) -> None:
+    with pytest.raises(Refused, match="port that does not exist"):
+        clients.registry_name(said)
+
+
+def test_a_release_file_that_is_damaged_says_nothing(tmp_path: Path) -> None:
+    assert machine(tmp_path, release='ID="debian').release() == ()
+
+
 @pytest.mark.parametrize("said", ["https://registry.test", "../../etc", "a/b", "", ".."])
 def test_what_is_no_registry_is_refused(said: str) -> None:
     with pytest.raises(Refused, match="is no host"):

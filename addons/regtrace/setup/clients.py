@@ -54,6 +54,8 @@ def registry_name(said: str) -> str:
     port = said.strip().rpartition(":")[2]
     # An address of IPv6 without brackets has no port.
     has_port = port.isdigit() and (said.count(":") == 1 or "]:" in said)
+    if has_port and not 0 < int(port) < 65536:
+        raise Refused(f"{visible(said, limit=80)}: has a port that does not exist")
     shown = f"[{host}]" if ":" in host else host
     return f"{shown}:{port}" if has_port else shown
 

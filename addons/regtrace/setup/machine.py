@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -62,7 +63,7 @@ class Machine:
         """The distribution, then those it descends from (os-release(5): ID, ID_LIKE)."""
         said: dict[str, str] = {}
         for place in ("/etc/os-release", "/usr/lib/os-release"):
-            if self.path(place).is_file():
+            with contextlib.suppress(OSError, ValueError):  # not there, or a quote is missing
                 for word in shlex.split(self.path(place).read_text(errors="replace"), True):
                     key, _, value = word.partition("=")
                     said.setdefault(key, value)
