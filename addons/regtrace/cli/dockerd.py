@@ -53,8 +53,8 @@ def dockerd() -> None:
     \b
     Examples:
       sudo regtrace dockerd start --load registry.example:5050/team/app:1
-      export DOCKER_HOST=unix:///var/lib/regtrace/dockerd/docker.sock
-      sudo --preserve-env=HOME,DOCKER_HOST docker push registry.example:5050/team/app:1
+      sudo --preserve-env=HOME DOCKER_HOST=unix:///var/lib/regtrace/dockerd/docker.sock \\
+          docker push registry.example:5050/team/app:1
       sudo regtrace dockerd stop
     """
 
