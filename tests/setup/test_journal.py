@@ -126,6 +126,13 @@ def test_a_folder_in_which_others_put_something_stays(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["theirs"]
 
 
+def test_a_file_larger_than_any_settings_is_not_changed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(2**20 + 1))
+
+    with pytest.raises(Refused, match="too large"):
+        _journal(tmp_path).write("a", [Edit(tmp_path / "file", b"1")])
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "target").write_bytes(b"theirs")
     (tmp_path / "link").symlink_to(tmp_path / "target")

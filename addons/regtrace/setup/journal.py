@@ -31,8 +31,10 @@ if sys.platform != "win32":
     import fcntl
 
 _SCHEMA = "regtrace/journal/1"
-_MOST = 16 * 2**20
-"""Bytes of a journal, and of a file to be changed, that are read."""
+_MOST = 64 * 2**20
+"""Bytes of a journal that are read."""
+_MOST_OF_A_FILE = 2**20
+"""Bytes of a file to be changed; settings and certificates are far smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,6 @@ class Edit:
 
     path: Path
     content: bytes
-    mode: int = 0o644
-    """Of a new file; one that is there keeps its own, and its owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Journal:
                         made = _missing_folders(edit.path)
                         on_failure.callback(_restore, edit.path, content_of(edit.path), made)
                         edit.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-                        replace_file(edit.path, edit.content, edit.mode)
+                        replace_file(edit.path, edit.content)
                     if needed and do:
                         self._run(do)
                 except OSError as fault:
@@ -250,12 +250,12 @@ def content_of(path: Path) -> bytes | None:
         if stat.S_ISLNK(path.lstat().st_mode):
             raise Refused(f"{visible(str(path))}: is a link, so regtrace does not change it")
         with path.open("rb") as stream:
-            content = stream.read(_MOST + 1)
+            content = stream.read(_MOST_OF_A_FILE + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as fault:
         raise Refused(f"{visible(str(path))}: can't be read: {fault.strerror}") from None
-    if len(content) > _MOST:
+    if len(content) > _MOST_OF_A_FILE:
         raise Refused(f"{visible(str(path))}: is too large to be changed by regtrace")
     return content
 
