@@ -159,7 +159,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A part of the exchange that the client knows by another name; ``regtrace gateway`` does so."""
+    """A part of the exchange that the client has by another name, because a gateway changed it."""
 
     where: str
     """A path into the exchange, such as ``response.header.Location``."""

@@ -68,11 +68,9 @@ def _matches(entry: str, host: str, port: int) -> bool:
     if named is not None or address is not None:
         return named == address
     name = name.removeprefix("*") if name.startswith("*.") else name
-    return host.endswith(name) if name.startswith(".") else host in {name} or _below(host, name)
-
-
-def _below(host: str, name: str) -> bool:
-    return host.endswith(f".{name}")
+    if name.startswith("."):
+        return host.endswith(name)
+    return host == name or host.endswith(f".{name}")
 
 
 def _split(entry: str) -> tuple[str, str]:
