@@ -139,14 +139,22 @@ class History:
     def _gateway(self) -> Iterator[NotSeen]:
         if self._rewritten:
             yield _BY_OTHER_NAME
-        for change in self._rewritten:
-            what = f"{change.where} as the client had it"
-            if change.shown:
-                why = f"regtrace gateway put {change.shown} in the place of {change.true}"
-                yield NotSeen(what, why, "the report shows the true name")
-            else:
-                why = f"regtrace gateway has no address left that could stand for {change.true}"
-                yield NotSeen(what, why, "the client's requests to it are not seen")
+        for where in dict.fromkeys(change.where for change in self._rewritten):
+            changes = [change for change in self._rewritten if change.where == where]
+            moved = [f"{change.shown} for {change.true}" for change in changes if change.shown]
+            kept = [change.true for change in changes if not change.shown]
+            if moved:
+                yield NotSeen(
+                    f"{where} as the client had it",
+                    f"regtrace gateway put {', '.join(moved)}",
+                    "the report shows the true names",
+                )
+            if kept:
+                yield NotSeen(
+                    f"the client's requests to {', '.join(kept)}",
+                    "regtrace gateway has no address left that could stand for it",
+                    f"{where} was left as it is, and leads past the gateway",
+                )
 
     def _forget(self) -> None:
         while self._most_legs is not None and self._legs_over > self._most_legs:

@@ -164,14 +164,21 @@ def check_daemon(command: DockerCommand) -> dict[str, str]:
 
 
 def _daemon_host(command: DockerCommand) -> str:
-    for option, value in zip(command.before, command.before[1:], strict=False):
-        if option in {"-H", "--host"}:
-            return value
-    for option in command.before:
-        if option.startswith("--host="):
-            return option.partition("=")[2]
+    named = _value(command, "-H", "--host")
+    if named:
+        return named
     said = _docker(command.also("context", "inspect", "--format", "{{.Endpoints.docker.Host}}"))
     return said.strip() or "unix:///var/run/docker.sock"
+
+
+def _value(command: DockerCommand, *names: str) -> str:
+    """What an option of docker's own was set to; empty when it was not."""
+    words = command.before
+    for word, following in zip(words, (*words[1:], ""), strict=False):
+        name, equals, value = word.partition("=")
+        if name in names:
+            return value if equals else following
+    return ""
 
 
 def _info(command: DockerCommand) -> dict[str, Any]:
@@ -243,12 +250,8 @@ def write_login(folder: Path, registry: str, address: str, environment: Mapping[
 
 def with_config(command: DockerCommand, environment: Mapping[str, str]) -> Mapping[str, str]:
     """The environment as it is with ``docker --config``."""
-    for option, value in zip(command.before, [*command.before[1:], ""], strict=True):
-        if option == "--config":
-            return {**environment, "DOCKER_CONFIG": value}
-        if option.startswith("--config="):
-            return {**environment, "DOCKER_CONFIG": option.partition("=")[2]}
-    return environment
+    named = _value(command, "--config")
+    return {**environment, "DOCKER_CONFIG": named} if named else environment
 
 
 def without_config(command: DockerCommand) -> DockerCommand:
