@@ -13,13 +13,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import clients, faults, image, keys, parts, process, world
+import click
+
+from . import clients, faults, parts, process, world
 from .clients import CLIENTS, Step
 from .parts import ceph, dockerd
 from .settings import Settings
@@ -35,7 +36,6 @@ class Trial:
     step: str
     faults: tuple[str, ...] = ()
     by: str = "run"
-    interrupt: float | None = None
 
 
 TRIALS = {
@@ -53,7 +53,7 @@ TRIALS = {
 def main(names: Sequence[str]) -> int:
     """Print one line of JSON for each trial."""
     for name in names:
-        print(json.dumps({"name": name, **_tried(TRIALS[name])}), flush=True)
+        click.echo(json.dumps({"name": name, **_tried(TRIALS[name])}))
     return 0
 
 
@@ -134,8 +134,8 @@ def _told(status: int, stdout: str, stderr: str) -> dict[str, Any]:
         "status": status,
         "stdout": stdout,
         "stderr": stderr,
-        "live": json.loads(Path("live.json").read_text()) if Path("live.json").exists() else None,
-        "read": json.loads(read.stdout) if read.stdout else read.stderr,
+        "live": json.loads(Path("live.json").read_text()),
+        "read": json.loads(read.stdout),
         "left": sorted(str(path) for path in world.TEMP.glob("regtrace-*")),
         "mode": oct(Path("push.mitm").stat().st_mode & 0o777)
         if Path("push.mitm").exists()

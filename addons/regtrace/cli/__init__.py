@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from regtrace import __version__
-from regtrace.cli import annotate, convert, gateway, report, rules, run
+from regtrace.cli import annotate, convert, doctor, gateway, report, rules, run
 from regtrace.setup.script import addon_path
 
 
@@ -40,3 +40,4 @@ main.add_command(annotate.annotate)
 main.add_command(rules.rules)
 main.add_command(run.run)
 main.add_command(gateway.gateway)
+main.add_command(doctor.doctor)
