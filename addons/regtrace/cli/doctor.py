@@ -30,7 +30,8 @@ from regtrace.report.proof import prove
 from regtrace.report.text import print_report
 from regtrace.report.visible import visible
 from regtrace.setup import chain
-from regtrace.setup.chain import BROKEN, OK, WARNING, Chain, Client, Link
+from regtrace.setup.chain import Chain, Client
+from regtrace.setup.link import BROKEN, OK, WARNING, Link, first_broken
 from regtrace.setup.probe import Asking, Login, Probe, Wishes
 from regtrace.setup.refused import Refused
 from regtrace.setup.roots import write_roots
@@ -213,6 +214,7 @@ class _Result:
     way: list[Link] = field(default_factory=list)
     place: list[Link] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
+    unasked: list[model.NotSeen] = field(default_factory=list)
     report: model.Report | None = None
 
     @property
@@ -289,20 +291,23 @@ def _probe(order: _Order, wishes: Wishes, folder: Path, result: _Result) -> None
     roots = folder / "roots.pem"
     write_roots(roots, order.ca)
     asking = Asking(_settings(order.through), roots, read_certificate)
-    Probe(order.url, asking, wishes).visit()
+    probe = Probe(order.url, asking, wishes)
+    probe.visit()
     result.exchanges = asking.exchanges
-    result.place = list(chain.registry_links(order.url, asking.exchanges, time.time()))
+    place = chain.registry_links(order.url, asking.exchanges, time.time())
+    result.place = [*place, *probe.links]
     history = History()
     for exchange in asking.exchanges:
         history.add(exchange)
     tellings = list(history.tellings())
+    result.unasked = _not_asked(wishes)
     level = Level(order.share)
     result.report = build(
         tellings,
         capture=model.Capture("doctor", "live", history.flows, history.first, history.last),
         redactor=Redactor(level),
         canaries=prove(exchanges_of(tellings), level),
-        missed=[*history.lacks(), *_not_asked(wishes)],
+        missed=[*history.lacks(), *result.unasked],
     )
     write(result.report, order.outputs, gate_for(asking.exchanges))
 
@@ -364,9 +369,11 @@ def _tell(order: _Order, result: _Result) -> None:
         if result.way:
             _print_links(console, "from the client to the proxy", result.way)
         if result.place:
-            _print_links(console, "the registry's place", result.place)
-        if result.report:
+            _print_links(console, "the registry", result.place)
+        if result.report and result.report.findings:
             print_report(result.report, console)
+        elif result.report:
+            _print_not_asked(console, len(result.report.legs), result.unasked)
         _print_answer(console, result)
 
 
@@ -383,8 +390,16 @@ def _print_links(console: Console, title: str, links: Sequence[Link]) -> None:
     console.print()
 
 
+def _print_not_asked(console: Console, legs: int, unasked: Sequence[model.NotSeen]) -> None:
+    console.print(f"No rule finds fault with what the registry answered to {legs} requests.")
+    for lack in unasked:
+        said = f"  not seen: {lack.what}: {lack.why}; {lack.effect}"
+        console.print(Text(visible(said), style="dim"))
+    console.print()
+
+
 def _print_answer(console: Console, result: _Result) -> None:
-    broken = chain.first_broken([*result.way, *result.place])
+    broken = first_broken([*result.way, *result.place])
     if broken is None:
         if result.way and not result.report:
             console.print("The way is open: traffic arrives at the proxy.")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from regtrace.report.visible import date, duration, visible
 from regtrace.setup.authority import system_roots
+from regtrace.setup.link import BROKEN, OK, UNKNOWN, WARNING, Link
 from regtrace.setup.probe import Asking, ReadCertificate
 from regtrace.setup.refused import Refused
 from regtrace.setup.roots import registry_folders
@@ -30,18 +31,6 @@ _PATIENCE, _SKEW, _SOON = 5.0, 60.0, 14 * 86_400.0
 #: Bytes of an environment that are read.
 _LARGEST = 1024 * 1024
 
-OK, BROKEN, WARNING, UNKNOWN = "ok", "broken", "warning", "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One link of the chain. ``fix`` is what to do; empty when nothing is."""
-
-    name: str
-    state: str
-    said: str
-    fix: str = ""
-
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -51,10 +40,6 @@ class Client:
     settings: ProxySettings
     environment: Mapping[str, str] = field(default_factory=dict)
     is_docker: bool = False
-
-
-def first_broken(links: Sequence[Link]) -> Link | None:
-    return next((link for link in links if link.state == BROKEN), None)
 
 
 # --- whose settings
@@ -138,9 +123,10 @@ class Chain:
                 return
 
     def _every(self) -> Iterator[Link]:
-        yield from self._settings()
         if self.registry:
             yield self._name()
+        yield from self._settings()
+        if self.registry:
             yield self._exceptions()
         yield from self._listening()
         if self.registry:
@@ -378,12 +364,7 @@ def registry_links(url: str, exchanges: Sequence[Exchange], now: float) -> Itera
     """What can be said of the registry's own place, besides what the rules say of its answers."""
     yield from _addresses(url)
     first = exchanges[0] if exchanges else None
-    if first is None:
-        return
-    if first.error:
-        yield Link(
-            "connection", BROKEN, f"{url}: {visible(first.error, limit=200)}", "see the finding"
-        )
+    if first is None or first.error:
         return
     if first.connection.certificate:
         yield _certificate(first.connection.certificate, now)

@@ -31,6 +31,8 @@ from urllib3.exceptions import (
 )
 
 from regtrace import __version__
+from regtrace.report.visible import visible
+from regtrace.setup.link import BROKEN, OK, WARNING, Link
 from regtrace.wire.challenge import Challenge, parse_challenges
 from regtrace.wire.exchange import (
     Body,
@@ -41,6 +43,7 @@ from regtrace.wire.exchange import (
     Response,
     ServerCertificate,
 )
+from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.proxy_settings import ProxySettings
 from regtrace.wire.token import read_token_reply
 from regtrace.wire.url import parse_url
@@ -265,48 +268,99 @@ class Probe:
     asking: Asking
     wishes: Wishes
     challenge: Challenge | None = None
+    links: list[Link] = field(default_factory=list)
+    """What became of each step."""
 
     def visit(self) -> None:
         ping = self.asking.ask("GET", f"{self.base}/v2/")
         if ping.response is None:
+            self._say("/v2/", BROKEN, f"{self.base}: {ping.error}")
             return
+        if ping.response.status in {200, 401}:
+            self._say("/v2/", OK, f"answered {ping.response.status}")
+        else:
+            fix = "look who answers there: a registry says 200 or 401"
+            self._say("/v2/", BROKEN, f"answered {ping.response.status}", fix)
         self.challenge = _bearer(ping)
-        self.asking.ask("GET", f"{self.base}/v2/_catalog?n=1")
+        catalog = self.asking.ask("GET", f"{self.base}/v2/_catalog?n=1")
+        status = catalog.response.status if catalog.response else catalog.error
+        self._say("/v2/_catalog", OK if catalog.response else BROKEN, f"answered {status}")
         self._enter(ping)
         if self.wishes.blob:
             self._read(*self.wishes.blob)
         if self.wishes.upload:
             self._upload(self.wishes.upload)
 
+    def _say(self, name: str, state: str, said: str, fix: str = "") -> None:
+        self.links.append(Link(name, state, visible(said, limit=400), fix))
+
+    # The way in.
+
     def _enter(self, ping: Exchange) -> None:
-        """Show that the way in works: a token, or a password, and the first door again."""
+        """Show that it works: a token, or a password, and the first door again."""
         if ping.response is None or ping.response.status != 401:
             return
+        if self.challenge is not None:
+            self._say_realm(self.challenge)
+        elif not ping.response.headers.all("www-authenticate"):
+            self._say(
+                "challenge",
+                BROKEN,
+                "a 401 without WWW-Authenticate: no client knows how to log in",
+                "let the reverse proxy pass the header",
+            )
         entry = self._authorization("")
         if entry:
-            self.asking.ask("GET", f"{self.base}/v2/", authorization=entry)
+            answer = self.asking.ask("GET", f"{self.base}/v2/", authorization=entry)
+            status = answer.response.status if answer.response else answer.error
+            self._say("login", OK if status == 200 else BROKEN, f"/v2/ with it answered {status}")
+
+    def _say_realm(self, challenge: Challenge) -> None:
+        realm = parse_url(challenge.realm or "")
+        said = f"{challenge.realm}, service {challenge.service or '(none)'}"
+        if realm is None:
+            fix = "set auth.token.realm to the whole URL of the token server"
+            self._say("realm", BROKEN, f"the challenge names no URL: {said}", fix)
+        elif realm.scheme == "http" and self.base.startswith("https:"):
+            fix = "set auth.token.realm to its https address"
+            self._say("realm", BROKEN, f"passwords would go without TLS: {said}", fix)
+        elif challenge.service is None:
+            self._say("realm", WARNING, f"no service is named: {said}", "set auth.token.service")
+        else:
+            self._say("realm", OK, said)
 
     def _authorization(self, scope: str) -> str:
         """What opens this scope; empty when nothing does."""
         login = self.wishes.login
         if self.challenge is None:
             return login.basic() if login else ""
+        realm = self.challenge.realm or ""
+        if parse_url(realm) is None:
+            return ""
         asked = {"service": self.challenge.service or "", "scope": scope}
         if login:
             asked["account"] = login.user
         query = urlencode({name: value for name, value in asked.items() if value})
-        realm = self.challenge.realm or ""
-        if not realm.lower().startswith(("http://", "https://")):
-            return ""
-        url = f"{realm}{'&' if '?' in realm else '?'}{query}"
         # A password goes over TLS only; what is wrong with such a realm is seen without one.
         safe = realm.lower().startswith("https://") or self.base.startswith("http://")
         basic = login.basic() if login and safe else ""
+        url = f"{realm}{'&' if '?' in realm else '?'}{query}"
         answer = self.asking.ask("GET", url, authorization=basic)
-        if answer.response is None or answer.response.status != 200:
+        status = answer.response.status if answer.response else 0
+        if status in {401, 403} and not basic:
+            # That strangers get no token is how it ought to be: nothing for the rules to judge.
+            self.asking.exchanges.remove(answer)
+            self._say("token server", OK, f"it answers, and wants a login ({status})")
             return ""
-        reply = read_token_reply(answer.response.body.kept or b"")
-        return f"Bearer {reply.token.raw}" if reply and reply.token else ""
+        reply = read_token_reply((answer.response.body.kept if answer.response else b"") or b"")
+        token = reply.token.raw if reply and reply.token and status == 200 else ""
+        who = "for the user" if basic else "for nobody in particular"
+        what = f"a token {who}{f', {scope}' if scope else ''}"
+        said = f"it gave {what}" if token else f"it gave no token: {answer.error or status}"
+        self._say("token server", OK if token else BROKEN, said)
+        return f"Bearer {token}" if token else ""
+
+    # The storage, and uploads.
 
     def _read(self, repository: str, digest: str) -> None:
         """A blob's head; where it is kept elsewhere, one step on."""
@@ -314,24 +368,71 @@ class Probe:
         entry = self._authorization(f"repository:{repository}:pull")
         answer = self.asking.ask("HEAD", url, authorization=entry)
         target = _location(answer, url)
-        if answer.response and 300 <= answer.response.status < 400 and target:
-            self.asking.ask("HEAD", target, referer=url)
+        status = answer.response.status if answer.response else 0
+        if not 300 <= status < 400:
+            state = OK if status == 200 else BROKEN
+            fix = "" if state == OK else "name a blob that is there, and log in with --user"
+            self._say("blob", state, f"the registry answered {answer.error or status}", fix)
+            return
+        if not target:
+            self._say("blob", BROKEN, f"{status} without a Location that can be followed")
+            return
+        stored = self.asking.ask("HEAD", target, referer=url)
+        reached = stored.response.status if stored.response else 0
+        self._say(
+            "storage",
+            OK if reached == 200 else BROKEN,
+            f"{urlsplit(target).netloc} answered {stored.error or reached}",
+        )
 
     def _upload(self, repository: str) -> None:
         url = f"{self.base}/v2/{repository}/blobs/uploads/"
         entry = self._authorization(f"repository:{repository}:pull,push")
         opened = self.asking.ask("POST", url, authorization=entry)
         session = _location(opened, url)
-        if not (opened.response and opened.response.status == 202 and session):
+        status = opened.response.status if opened.response else 0
+        if status != 202 or not session:
+            said = opened.error or (f"{status} without a Location" if status == 202 else status)
+            self._say("upload", BROKEN, f"no session was opened: {said}")
             return
-        same = urlsplit(session)[:2] == urlsplit(url)[:2]
-        # A login belongs to one host: elsewhere it is shown only that the address is wrong.
-        self.asking.ask("DELETE", session, authorization=entry if same else "")
-        if not same:
-            own = urlsplit(session)._replace(
-                scheme=urlsplit(url).scheme, netloc=urlsplit(url).netloc
+        self._say_session(session, url)
+        # A login belongs to one place: elsewhere it is shown only that the address is wrong.
+        here = urlsplit(url)
+        own = urlsplit(session)._replace(scheme=here.scheme, netloc=here.netloc).geturl()
+        if own != session:
+            self.asking.ask("DELETE", session)
+        if self._cancelled(own, entry):
+            self._say("upload", OK, "the session is cancelled")
+            return
+        # Some registries cancel only for those who may delete.
+        more = self._authorization(f"repository:{repository}:delete") if self.challenge else ""
+        if more and self._cancelled(own, more):
+            self._say("upload", OK, "the session is cancelled")
+        else:
+            self._say(
+                "upload", WARNING, "the session could not be cancelled; the registry purges it"
             )
-            self.asking.ask("DELETE", own.geturl(), authorization=entry)
+
+    def _cancelled(self, session: str, entry: str) -> bool:
+        answer = self.asking.ask("DELETE", session, authorization=entry)
+        return answer.response is not None and answer.response.status < 300
+
+    def _say_session(self, session: str, url: str) -> None:
+        there, here = parse_url(session), parse_url(url)
+        if there is None or here is None or there.origin == here.origin:
+            self._say("upload", OK, "a session was opened, and its address is the registry's own")
+            return
+        lost = (
+            there.scheme != here.scheme
+            or there.host == here.host
+            or reach(there.host) is not Reach.PUBLIC
+        )
+        self._say(
+            "upload",
+            BROKEN if lost else WARNING,
+            f"the session's address is at {there.origin}, not {here.origin}",
+            "let the reverse proxy send Host and X-Forwarded-Proto, or set http.host",
+        )
 
 
 def _bearer(answer: Exchange) -> Challenge | None:
