@@ -67,7 +67,7 @@ def notes_of(flow: AnyFlow) -> dict[str, Any]:
 
 def _rewritten(noted: Any) -> tuple[Rewritten, ...]:
     """What the gateway noted (gateway.py)."""
-    if not isinstance(noted, list):
+    if not isinstance(noted, (list, tuple)):
         return ()
     return tuple(
         Rewritten(*change)
