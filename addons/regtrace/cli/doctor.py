@@ -30,9 +30,9 @@ from regtrace.report.proof import prove
 from regtrace.report.text import print_report
 from regtrace.report.visible import visible
 from regtrace.setup import chain
+from regtrace.setup.asking import Asking, Login, Probe, Wishes
 from regtrace.setup.chain import Chain, Client
 from regtrace.setup.link import BROKEN, OK, WARNING, Link, first_broken
-from regtrace.setup.probe import Asking, Login, Probe, Wishes
 from regtrace.setup.refused import Refused
 from regtrace.setup.roots import write_roots
 from regtrace.setup.workspace import workspace

@@ -171,7 +171,7 @@ def gateway_setup(
     upstream_ca: str,
 ) -> Setup:
     """How mitmproxy runs as a gateway. Raises Refused."""
-    made = authority.create(folder / "confdir")
+    made = authority.create(folder / "confdir", days=1)
     roots = folder / "roots.pem"
     write_roots(roots, upstream_ca)
     inward, outward = places.addons(origin, addresses)

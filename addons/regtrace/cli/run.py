@@ -36,7 +36,7 @@ from regtrace.cli.session import (
 from regtrace.proxy import gateway, onward
 from regtrace.proxy.running import NotStarted, Running, Setup, running
 from regtrace.report.visible import visible
-from regtrace.setup import authority, clients, docker
+from regtrace.setup import authority, client_environment, docker
 from regtrace.setup.refused import Refused
 from regtrace.setup.roots import write_roots
 from regtrace.setup.script import addon_path
@@ -119,19 +119,19 @@ def _run(command: list[str], options: _Options, *, dry_run: bool) -> int:
     wanted = None if _is_podman(command) else docker.read_command(command)
     if wanted is not None:
         return _run_docker(wanted, options, dry_run=dry_run)
-    refused = clients.refusal(command, os.environ)
+    refused = client_environment.refusal(command, os.environ)
     if refused:
         raise Refused(refused)
-    for warning in clients.warnings(command, os.environ):
+    for warning in client_environment.warnings(command, os.environ):
         complain(visible(warning))
     settings = onward_settings(options.upstream_proxy, os.environ)
     if dry_run:
         click.echo(f"would run: {visible(shlex.join(command))}\nwith:")
-        for change in clients.changes("http://127.0.0.1:PORT", "(the system's and this run's)"):
+        for change in client_environment.changes("http://127.0.0.1:PORT"):
             click.echo(f"  {change}")
         return 0
     with workspace() as folder:
-        made = authority.create(folder / "confdir")
+        made = authority.create(folder / "confdir", days=1)
         bundle = folder / "bundle.pem"
         authority.bundle(made, bundle)
         setup = _proxy_setup(folder, made, settings, options)
@@ -139,7 +139,9 @@ def _run(command: list[str], options: _Options, *, dry_run: bool) -> int:
 
         def prepared(proxy: Running) -> tuple[Sequence[str], Mapping[str, str]]:
             url = f"http://127.0.0.1:{proxy.port}"
-            return command, clients.environment_for(os.environ, url, bundle, made.certificate)
+            return command, client_environment.environment_for(
+                os.environ, url, bundle, made.certificate
+            )
 
         return _followed(setup, prepared, options.files)
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from regtrace.report.visible import date, duration, visible
+from regtrace.setup.asking import Asking, ReadCertificate
 from regtrace.setup.authority import system_roots
 from regtrace.setup.link import BROKEN, OK, UNKNOWN, WARNING, Link
-from regtrace.setup.probe import Asking, ReadCertificate
 from regtrace.setup.refused import Refused
 from regtrace.setup.roots import registry_folders
 from regtrace.wire.dates import read_http_date

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from regtrace.wire.proxy_settings import ProxySettings
-
 #: Programs that drop the environment before they run another one.
 _DROPS = ("sudo", "doas", "su", "pkexec", "ssh")
 _ELSEWHERE = {
@@ -87,18 +85,14 @@ def environment_for(
     }
 
 
-def changes(proxy: str, bundle: str) -> list[str]:
-    """The same, as a person would type it."""
+def changes(proxy: str) -> list[str]:
+    """The same, to be read."""
     return [
         f"HTTP_PROXY={proxy} HTTPS_PROXY={proxy} (both spellings)",
         "NO_PROXY, ALL_PROXY: unset",
-        f"SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE={bundle}",
+        "SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE: the system's roots and this run's",
         "NODE_EXTRA_CA_CERTS: the authority of this run",
     ]
-
-
-def is_set(settings: ProxySettings) -> bool:
-    return bool(settings.http or settings.https)
 
 
 def _name(command: Sequence[str]) -> str:
