@@ -18,8 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from following import PATIENCE, REGTRACE, registry
 
+from regtrace.cli import main
 from site_authority import Authority
 
 _ASKS = """
@@ -210,12 +212,14 @@ def test_hosts_that_the_site_s_proxy_is_not_for_are_asked_themselves(
     assert beyond.asked == []
 
 
-def test_a_dry_run_changes_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
-    ran = _run(["--dry-run", "--", "sh", "-c", "touch made"], tmp_path, environment)
+def test_a_dry_run_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
-    assert ran.returncode == 0
+    ran = CliRunner().invoke(main, ["run", "--dry-run", "--", "sh", "-c", "touch made"])
+
+    assert ran.exit_code == 0
     assert "would run: sh -c 'touch made'" in ran.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -232,13 +236,16 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, environment: dict[str, str]) 
     ],
 )
 def test_what_can_t_be_done_is_said_in_one_line(
-    words: list[str], said: str, tmp_path: Path, environment: dict[str, str]
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "tmp").mkdir()
     (tmp_path / "taken").write_text("precious")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    monkeypatch.chdir(tmp_path)
 
-    ran = _run(words, tmp_path, environment)
+    ran = CliRunner().invoke(main, ["run", *words])
 
-    assert ran.returncode == 2
+    assert ran.exit_code == 2
     assert said in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken", "tmp"]

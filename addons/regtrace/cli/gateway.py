@@ -124,11 +124,12 @@ def read_registry(url: str) -> Origin:
     whole = url if "://" in url else f"https://{url}"
     origin = places.read_origin(whole)
     if origin is None:
-        raise Refused(f"{visible(url, limit=80)}: write https://registry.example.com[:PORT]")
+        # What stands before an @ may be a password.
+        shown = visible(url.rpartition("@")[2], limit=80)
+        raise Refused(f"{shown}: write https://registry.example.com[:PORT]")
     if whole.rstrip("/") != str(origin):
         raise Refused(
-            f"{visible(url, limit=80)}: write the registry alone, {visible(str(origin))}; no"
-            " repository, no path, no login"
+            f"write the registry alone, {visible(str(origin))}: no repository, no path, no login"
         )
     return origin
 
