@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from regtrace import __version__
-from regtrace.cli import annotate, convert, doctor, gateway, report, rules, run
+from regtrace.cli import annotate, ca, convert, dockerd, doctor, gateway, report, rules, run
 from regtrace.setup.script import addon_path
 
 
@@ -41,3 +41,5 @@ main.add_command(rules.rules)
 main.add_command(run.run)
 main.add_command(gateway.gateway)
 main.add_command(doctor.doctor)
+main.add_command(ca.ca)
+main.add_command(dockerd.dockerd)

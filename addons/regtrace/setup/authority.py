@@ -36,6 +36,10 @@ _MOST_HOSTS = 100
 _KEY = "mitmproxy-ca.pem"
 _CERTIFICATE = "mitmproxy-ca-cert.pem"
 _OPTIONS = "config.yaml"
+#: What mitmproxy adds when it starts.
+_MITMPROXYS = ("mitmproxy-dhparam.pem",)
+
+_TITLE = "regtrace CA"
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOST = re.compile(rf"(?:\*\.(?={_LABEL}\.))?{_LABEL}(?:\.{_LABEL})*")
@@ -137,6 +141,27 @@ def load(folder: Path) -> Authority:
     )
 
 
+def destroy(folder: Path) -> None:
+    """Remove an authority that ``create`` made, its key first; nothing of others.
+
+    Raises Refused for mitmproxy's own, which other uses of mitmproxy rely on.
+    """
+    shown = visible(str(folder))
+    try:
+        subject = x509.load_pem_x509_certificate((folder / _CERTIFICATE).read_bytes()).subject
+    except (OSError, ValueError):
+        raise Refused(f"{shown}: holds no authority that could be destroyed") from None
+    if not subject.rfc4514_string().startswith(f"CN={_TITLE}"):
+        raise Refused(f"{shown}: its authority was not made by regtrace, so it stays")
+    try:
+        for name in (_KEY, _OPTIONS, _CERTIFICATE, *_MITMPROXYS):
+            (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others have put something in
+            folder.rmdir()
+    except OSError as fault:
+        raise Refused(f"{shown}: can't be destroyed: {fault.strerror}") from None
+
+
 def bundle(authority: Authority, path: Path) -> None:
     """Write the system's roots and this authority into one file, for ``SSL_CERT_FILE``.
 
@@ -190,7 +215,7 @@ def _certificate(
     expires = now + datetime.timedelta(days=days)
     serial = x509.random_serial_number()
     # Systems tell authorities apart by their names, so each has its own.
-    title = f"regtrace CA until {expires:%Y-%m-%d}, {serial % 16**8:08x}"
+    title = f"{_TITLE} until {expires:%Y-%m-%d}, {serial % 16**8:08x}"
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
     builder = (
         x509.CertificateBuilder()
