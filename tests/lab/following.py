@@ -1,148 +1,208 @@
-"""Inside the box: real clients that ``regtrace run`` and ``regtrace gateway`` follow.
+"""Inside the box: clients that ``regtrace run`` and ``regtrace gateway`` follow, and what
+``regtrace doctor`` finds there.
 
-Each trial starts the parts anew, runs one command of regtrace's and prints what came of it as
-JSON: exit status, both outputs, the live report and what a reading of the capture says. dockerd has
-no proxy here, and no client trusts any CA but the laboratory's own.
+All trials are made in one visit, the healthy ones first; each prints a line of JSON that
+test_following.py judges. No daemon has a proxy and no client trusts any CA but the laboratory's
+own, unless a trial says so.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from . import clients, faults, parts, process, world
+from . import clients, faults, keys, parts, process, world
 from .clients import CLIENTS, Step
-from .parts import ceph, dockerd
+from .parts import ceph, dockerd, mitmdump
 from .settings import Settings
 
 _REGTRACE = str(Path(sys.executable).parent / "regtrace")
 _WORK = world.TEMP / "following"
+_REGISTRY = f"registry.test:{world.FRONT_PORTS['registry']}"
+_DENIED = ["s3-deny-get-object"]
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One command: a client's step as the scenarios have them, and what is broken."""
-
-    step: str
-    faults: tuple[str, ...] = ()
-    by: str = "run"
-
-
-TRIALS = {
-    "docker-push": Trial("docker-push"),
-    "docker-pull": Trial("docker-pull"),
-    "docker-push-s3-403": Trial("docker-push", ("s3-deny-get-object",)),
-    "gateway-push-s3-403": Trial("docker-push", ("s3-deny-get-object",), by="gateway"),
-    "skopeo-push": Trial("skopeo-push"),
-    "podman-push": Trial("podman-push"),
-    "buildah-push": Trial("buildah-push"),
-    "skopeo-pull-s3-403": Trial("skopeo-pull", ("s3-deny-get-object",)),
-}
-
-
-def main(names: Sequence[str]) -> int:
-    """Print one line of JSON for each trial."""
-    for name in names:
-        click.echo(json.dumps({"name": name, **_tried(TRIALS[name])}))
-    return 0
-
-
-def _tried(trial: Trial) -> dict[str, Any]:
+def main() -> int:
     before = Settings()
-    settings = faults.apply(list(trial.faults), before)
+    denied = faults.apply(_DENIED, before)
     shutil.rmtree(_WORK, ignore_errors=True)
-    _WORK.mkdir(parents=True)
     ceph.start(before)
     ceph.empty()
     clients.forget()
     parts.start(before)
-    clients.log_in(settings.address, settings.client)
-    clients.set_up_trust(settings.address, proxy=False)
-    step = Step(trial.step, seed=trial.step, image="team/app:1", size=3000)
-    reference = f"{settings.address}/{step.image}"
-    docker = trial.step.startswith("docker-")
-    if docker:
-        dockerd.start(None)
-    os.chdir(_WORK)
+    clients.log_in(before.address, before.client)
+    clients.set_up_trust(before.address, proxy=False)
+    dockerd.start(None)
     try:
-        if trial.step.endswith("-pull"):
-            pushing = CLIENTS["skopeo-push"](step, reference, _WORK)
-            subprocess.run(pushing, env=clients.environment(None), check=True, capture_output=True)
-        parts.restart(before, settings)
-        command = CLIENTS[trial.step](step, reference, _WORK)
-        told = _run(command) if trial.by == "run" else _through_gateway(reference, settings.address)
-        return told | ({"images": _images()} if docker else {})
+        names = ("docker", "skopeo", "podman", "buildah")
+        with ThreadPoolExecutor(len(names)) as threads:
+            pushed = threads.map(lambda name: _follow(f"{name}-push", f"team/{name}:1"), names)
+            for name, told in zip(names, pushed, strict=True):
+                _tell(f"{name}-push", told)
+        process.run(["docker", "--host", dockerd.SOCKET, "rmi", f"{_REGISTRY}/team/docker:1"])
+        _tell("docker-pull", _follow("docker-pull", "team/docker:1"))
+        _tell("pulled", {"images": _images()})
+        _examine_ways()
+        parts.restart(before, denied)
+        _tell("docker-push-s3-403", _follow("docker-push", "team/denied:1"))
+        _tell("gateway-push-s3-403", _through_gateway("team/gateway:1"))
+        _tell("skopeo-pull-s3-403", _follow("skopeo-pull", "team/skopeo:1"))
+        _tell(
+            "left",
+            {"images": _images()}
+            | {"folders": [str(path) for path in world.TEMP.glob("regtrace-[0-9]*")]},
+        )
     finally:
-        os.chdir("/")
+        mitmdump.stop()
         clients.stop_engines()
+    return 0
 
 
-def _run(command: Sequence[str]) -> dict[str, Any]:
+def _tell(name: str, told: Mapping[str, Any]) -> None:
+    click.echo(json.dumps({"name": name, **told}))
+
+
+# --- clients
+
+
+def _follow(run: str, image: str) -> dict[str, Any]:
+    folder = _folder(f"{run}-{image.split('/')[1].split(':')[0]}")
+    command = CLIENTS[run](Step(run, seed=image, image=image), f"{_REGISTRY}/{image}", folder)
     done = subprocess.run(
         [_REGTRACE, "run", "-w", "push.mitm", "-o", "live.json", "--", *command],
+        cwd=folder,
+        env=clients.environment(None),
         capture_output=True,
         text=True,
         timeout=60,
         stdin=subprocess.DEVNULL,
-        env=clients.environment(None),
     )
-    return _told(done.returncode, done.stdout, done.stderr)
+    return _told(folder, done.returncode, done.stdout, done.stderr)
 
 
-def _through_gateway(reference: str, registry: str) -> dict[str, Any]:
+def _through_gateway(image: str) -> dict[str, Any]:
     """As a person would: start it, read what it says, type that."""
-    environment = clients.environment(None)
+    folder, environment = _folder("gateway"), clients.environment(None)
+    reference = f"{_REGISTRY}/{image}"
+    CLIENTS["docker-push"](Step("docker-push", seed=image, image=image), reference, folder)
     gateway = subprocess.Popen(
-        [_REGTRACE, "gateway", f"https://{registry}", "-w", "push.mitm", "-o", "live.json"],
+        [_REGTRACE, "gateway", f"https://{_REGISTRY}", "-w", "push.mitm", "-o", "live.json"],
+        cwd=folder,
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=environment,
     )
     assert gateway.stdout is not None
     first = gateway.stdout.readline()
     here = first.split(" is at ")[1].split()[0]
-    other = f"{here}/{reference.partition('/')[2]}"
+    other = f"{here}/{image}"
 
     def docker(*words: str) -> subprocess.CompletedProcess[str]:
-        command = ["docker", *words]
-        return subprocess.run(command, capture_output=True, text=True, env=environment)
+        return subprocess.run(
+            ["docker", *words], capture_output=True, text=True, env=environment, timeout=60
+        )
 
     docker("login", "-u", world.USER, "-p", world.PASSWORD, here)
     docker("tag", reference, other)
     pushed = docker("push", other)
+    docker("rmi", other)
+    docker("logout", here)
     gateway.send_signal(signal.SIGINT)
     said = gateway.communicate(timeout=20)[0]
-    return _told(pushed.returncode, pushed.stdout + pushed.stderr, first + said)
+    return _told(folder, pushed.returncode, pushed.stdout + pushed.stderr, first + said)
 
 
-def _told(status: int, stdout: str, stderr: str) -> dict[str, Any]:
+def _told(folder: Path, status: int, stdout: str, stderr: str) -> dict[str, Any]:
     read = subprocess.run(
-        [_REGTRACE, "report", "push.mitm", "--format", "json"], capture_output=True, text=True
+        [_REGTRACE, "report", "push.mitm", "--format", "json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     return {
         "status": status,
         "stdout": stdout,
         "stderr": stderr,
-        "live": json.loads(Path("live.json").read_text()),
+        "live": json.loads((folder / "live.json").read_text()),
         "read": json.loads(read.stdout),
-        "left": sorted(str(path) for path in world.TEMP.glob("regtrace-*")),
-        "mode": oct(Path("push.mitm").stat().st_mode & 0o777)
-        if Path("push.mitm").exists()
-        else None,
+        "mode": oct((folder / "push.mitm").stat().st_mode & 0o777),
     }
 
 
 def _images() -> list[str]:
     command = ["docker", "--host", dockerd.SOCKET, "images", "--format"]
     return process.run([*command, "{{.Repository}}:{{.Tag}}"]).split()
+
+
+def _folder(name: str) -> Path:
+    folder = _WORK / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+# --- the doctor
+
+
+def _examine_ways() -> None:
+    """Ways to the proxy, each broken at another link."""
+    through = {"HTTP_PROXY": mitmdump.URL, "HTTPS_PROXY": mitmdump.URL}
+    _tell("daemon-without-proxy", _doctor({}, "path", "--client", "docker", _REGISTRY))
+    _tell("proxy-down", _doctor(through, "path", _REGISTRY))
+    trusted = f"--set=ssl_verify_upstream_trusted_ca={keys.CA}"
+    with _proxy(trusted):
+        _tell("untrusted", _doctor(through, "path", _REGISTRY))
+        bundle = _folder("doctor") / "bundle.pem"
+        bundle.write_text(keys.CA.read_text() + mitmdump.CA.read_text())
+        trusting = {**through, "SSL_CERT_FILE": str(bundle)}
+        _tell("whole", _doctor(trusting, "path", _REGISTRY))
+    with _proxy(trusted, "--set=registry_hosts=other.test"):
+        _tell("sealed", _doctor(through, "path", _REGISTRY))
+    with _proxy():
+        _tell("proxy-trusts-nobody", _doctor(trusting, "path", _REGISTRY))
+    words = ["--user", world.USER, "--password-stdin", "--allow-upload", "team/app"]
+    _tell("registry", _doctor({}, "registry", *words, _REGISTRY))
+
+
+@contextmanager
+def _proxy(*settings: str) -> Iterator[None]:
+    command = [
+        str(mitmdump.PROGRAM),
+        f"--listen-host={world.PROXY_ADDRESS}",
+        f"--listen-port={world.PROXY_PORT}",
+        f"--set=confdir={mitmdump.CA.parent}",
+        f"--scripts={mitmdump.ADDON}",
+        *settings,
+    ]
+
+    def works() -> bool:
+        return process.listens(world.PROXY_ADDRESS, world.PROXY_PORT) and mitmdump.CA.exists()
+
+    process.start("mitmdump", command, works)
+    try:
+        yield
+    finally:
+        mitmdump.stop()
+
+
+def _doctor(variables: Mapping[str, str], *words: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [_REGTRACE, "doctor", *words, "--json"],
+        env={**clients.environment(None), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        input=f"{world.PASSWORD}\n",
+    )
+    told = json.loads(done.stdout) if done.stdout else {}
+    return {"status": done.returncode, "stderr": done.stderr, **told}

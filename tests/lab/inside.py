@@ -1,6 +1,6 @@
 """The commands that work inside the box. `cli.py` starts them there; people do not.
 
-up [PART...]      run [--no-addon] NAME      follow NAME...      status
+up [PART...]      run [--no-addon] NAME      follow      status
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
             parts.start(Settings(), tuple(rest) or parts.PARTS)
             return 0
         if command == "follow":
-            return following.main(rest)
+            return following.main()
         if command == "status":
             return _status()
         return _run(rest[-1], addon="--no-addon" not in rest)
