@@ -27,6 +27,7 @@ class Registry(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[str] = []
         self.logins: list[str] = []
+        self.proxy_logins: list[str] = []
         self.behaviour = behaviour
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
@@ -52,6 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         server.asked.append(f"{self.command} {self.path}")
         server.logins.append(self.headers.get("Authorization", ""))
+        server.proxy_logins.append(self.headers.get("Proxy-Authorization", ""))
         length = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(length)
         status, fields, body = self._answer()

@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.testing import CliRunner
+
+from regtrace.cli import main as regtrace
 
 from . import clients, faults, keys, parts, process, world
 from .clients import CLIENTS, Step
@@ -124,12 +127,8 @@ def _through_gateway(image: str) -> dict[str, Any]:
 
 
 def _told(folder: Path, status: int, stdout: str, stderr: str) -> dict[str, Any]:
-    read = subprocess.run(
-        [_REGTRACE, "report", "push.mitm", "--format", "json"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
+    words = ["report", str(folder / "push.mitm"), "--format", "json"]
+    read = CliRunner().invoke(regtrace, words)
     return {
         "status": status,
         "stdout": stdout,
@@ -196,13 +195,11 @@ def _proxy(*settings: str) -> Iterator[None]:
 
 
 def _doctor(variables: Mapping[str, str], *words: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [_REGTRACE, "doctor", *words, "--json"],
+    done = CliRunner().invoke(
+        regtrace,
+        ["doctor", *words, "--json"],
         env={**clients.environment(None), **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
         input=f"{world.PASSWORD}\n",
     )
     told = json.loads(done.stdout) if done.stdout else {}
-    return {"status": done.returncode, "stderr": done.stderr, **told}
+    return {"status": done.exit_code, "stderr": done.stderr, **told}

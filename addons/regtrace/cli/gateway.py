@@ -24,6 +24,7 @@ from regtrace.cli.session import (
     report_option,
     rules_option,
     share_option,
+    tidying_up,
     upstream_ca_option,
     upstream_proxy_option,
 )
@@ -100,7 +101,7 @@ def gateway(
             click.echo(f"would listen on {where} and put {origin} there; nothing else changes")
             return
         addresses = _addresses(host, port)
-        with workspace() as folder:
+        with tidying_up(), workspace() as folder:
             setup = gateway_setup(
                 folder,
                 origin,

@@ -30,6 +30,7 @@ from regtrace.cli.session import (
     report_option,
     rules_option,
     share_option,
+    tidying_up,
     upstream_ca_option,
     upstream_proxy_option,
 )
@@ -105,7 +106,8 @@ def run(
             raise Refused("run what? Write: regtrace run -- skopeo copy …")
         files = named_files(capture, reports, always=True)
         options = _Options(files, share, config, rules, upstream_ca, upstream_proxy)
-        status = _run(list(command), options, dry_run=dry_run)
+        with tidying_up():
+            status = _run(list(command), options, dry_run=dry_run)
     except (Refused, NotStarted) as fault:
         end(str(fault), USAGE)
     sys.exit(status)
@@ -177,7 +179,6 @@ def _proxy_setup(
         rules=options.rules,
         trusted=roots,
         lazily=bool(beyond),
-        upstream_login=onward.login_of(beyond),
         first=[onward.Onward(settings)] if beyond else [],
     )
 
@@ -217,7 +218,7 @@ def _run_docker(wanted: docker.DockerCommand, options: _Options, *, dry_run: boo
         )
         options.files.open()
         complain(
-            f"docker reaches {origin} by the gateway, as {visible(other)}"
+            f"docker reaches {origin} by the gateway, as {visible(other)} (removed afterwards),"
             f" {'with your login' if login else 'without a login: there is none for it'}"
         )
         client = {**os.environ, **reaches, "DOCKER_CONFIG": str(folder / "docker")}
@@ -285,23 +286,29 @@ def _followed(setup: Setup, prepared: _Prepared, files: Files) -> int:
 
 async def _beside(setup: Setup, prepared: _Prepared) -> tuple[int, bool]:
     client: asyncio.subprocess.Process | None = None
-    early: list[signal.Signals] = []
+    told: list[signal.Signals] = []
 
-    def forward(number: signal.Signals) -> None:
-        early.append(number)
+    def heard(number: signal.Signals) -> None:
+        told.append(number)
+        if client is not None:
+            forward(client, number)
+
+    def forward(to: asyncio.subprocess.Process, number: signal.Signals) -> None:
         # The terminal gives Ctrl-C to the client itself; once.
-        if client is not None and (is_ours_alone(number) or len(early) > 1):
+        if is_ours_alone(number) or len(told) > 1:
             with contextlib.suppress(ProcessLookupError):
-                client.send_signal(number)
+                to.send_signal(number)
 
-    with interruptible(forward):
+    with interruptible(heard):
         async with running(setup) as proxy:
-            if early:
-                return 128 + early[0], True
+            if told:
+                return 128 + told[0], True
             command, environment = prepared(proxy)
             try:
                 client = await asyncio.create_subprocess_exec(*command, env=dict(environment))
             except OSError as fault:
                 raise Refused(f"{visible(command[0])}: can't be run: {fault.strerror}") from None
+            for number in told:  # while it was being started
+                forward(client, number)
             status = await client.wait()
         return (status if status >= 0 else 128 - status), bool(proxy.flows)

@@ -6,10 +6,10 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from regtrace.report.visible import visible
 from regtrace.setup.refused import Refused
 from regtrace.wire.proxy_settings import ProxySettings, settings_of
 
-_RAW = "regtrace-RAW-CONTAINS-SECRETS"
 #: Signals by which a person or a system asks a command to end; Windows has no SIGHUP.
 _ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -119,12 +118,17 @@ class Files:
 
 
 def named_files(capture: str | None, reports: Sequence[str], *, always: bool) -> Files:
-    """Those that were named; with ``always``, others get names of their own."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    default = f"{_RAW}-{stamp}.mitm" if always else None
-    named = capture or default
-    chosen = tuple(reports) or ((f"regtrace-{stamp}.txt",) if always else ())
+    """Those that were named; with ``always``, others get names of their own, with a number that is
+    free (a time would look like a secret to the redactor)."""
+    number = next(n for n in count(1) if not any(map(os.path.lexists, _names(n)))) if always else 0
+    raw, report = _names(number)
+    named = capture or (raw if always else None)
+    chosen = tuple(reports) or ((report,) if always else ())
     return Files(Path(named).expanduser() if named else None, chosen)
+
+
+def _names(number: int) -> tuple[str, str]:
+    return f"regtrace-RAW-CONTAINS-SECRETS-{number}.mitm", f"regtrace-{number}.txt"
 
 
 def check_site(config: str, rules: str) -> None:
@@ -154,16 +158,33 @@ def onward_settings(named: str | None, environment: Mapping[str, str]) -> ProxyS
 
 
 @contextmanager
+def tidying_up() -> Iterator[None]:
+    """A signal ends the command, but not before it has tidied up behind itself."""
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def interruptible(act: Callable[[signal.Signals], Any]) -> Iterator[None]:
     """Do this instead of ending at once, when the terminal or another process says so."""
     loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _ENDING}
     for number in _ENDING:
         loop.add_signal_handler(number, act, number)
     try:
         yield
     finally:
-        for number in _ENDING:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 def is_ours_alone(number: signal.Signals) -> bool:

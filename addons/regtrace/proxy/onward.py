@@ -6,9 +6,13 @@ Needs ``connection_strategy=lazy``: a connection that is there already can't be 
 
 from __future__ import annotations
 
+import base64
+from urllib.parse import unquote
+
 from mitmproxy import http
 from mitmproxy.connection import Server
 from mitmproxy.net.server_spec import ServerSpec, parse
+from mitmproxy.proxy.mode_specs import UpstreamMode
 
 from regtrace.proxy.guard import guarded
 from regtrace.wire.proxy_settings import ProxySettings
@@ -31,6 +35,23 @@ class Onward:
             flow.server_conn = Server(address=(request.host, request.port), via=via)
         if via is None and not request.is_http2:
             request.authority = ""  # a server is asked for a path, a proxy for a whole URL
+        elif request.scheme == "http" and isinstance(flow.client_conn.proxy_mode, UpstreamMode):
+            _log_in(request, proxy)  # no tunnel: the request itself is for the proxy
+
+    @guarded
+    def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
+        """mitmproxy's own ``upstream_auth`` would put the proxy's login in the place of the
+        client's, behind a gateway (addons/upstream_auth.py)."""
+        for proxy in (self._settings.https, self._settings.http):
+            if proxy and read_proxy(proxy) == flow.server_conn.via:
+                _log_in(flow.request, proxy)
+
+
+def _log_in(request: http.Request, proxy: str) -> None:
+    login = proxy.split("://", 1)[-1].split("/", 1)[0].rpartition("@")[0]
+    if login:
+        words = base64.b64encode(unquote(login).encode()).decode()
+        request.headers["Proxy-Authorization"] = f"Basic {words}"
 
 
 def read_proxy(url: str) -> ServerSpec:
@@ -45,12 +66,6 @@ def read_proxy(url: str) -> ServerSpec:
     if spec[0] not in {"http", "https"}:
         raise ValueError(f"{spec[0]} is no kind of proxy that can be used")
     return spec
-
-
-def login_of(url: str) -> str:
-    """``user:password`` of a proxy's URL; empty when it has none."""
-    place = url.split("://", 1)[-1].split("/", 1)[0]
-    return place.rpartition("@")[0]
 
 
 def mode(proxy: str, address: str) -> str:

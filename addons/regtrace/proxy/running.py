@@ -47,8 +47,6 @@ class Setup:
     """PEM certificates by which servers are verified; None: mitmproxy's own list."""
     lazily: bool = False
     """Connect to servers only when there is a request: not before its target is known."""
-    upstream_login: str = ""
-    """``user:password`` for the proxy that stands behind this one."""
     first: Sequence[Any] = ()
     """Addons before all others."""
     last: Sequence[Any] = ()
@@ -119,8 +117,6 @@ def _master(setup: Setup) -> DumpMaster:
         master.options.update(save_stream_file=str(setup.capture))
     if setup.trusted:
         master.options.update(ssl_verify_upstream_trusted_ca=str(setup.trusted))
-    if setup.upstream_login:
-        master.options.update(upstream_auth=setup.upstream_login)
     if setup.lazily:
         master.options.update(connection_strategy="lazy")
     # The names of the server's own certificate may be more than the authority may sign for.
