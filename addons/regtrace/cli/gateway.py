@@ -113,8 +113,8 @@ def gateway(
                 rules=rules,
                 upstream_ca=upstream_ca,
             )
-            files.open()
-            asyncio.run(_serve(setup, origin, addresses[0]))
+            with files.opened():
+                asyncio.run(_serve(setup, origin, addresses[0]))
         files.tell()
     except (Refused, NotStarted) as fault:
         end(str(fault), USAGE)

@@ -137,7 +137,6 @@ def _run(command: list[str], options: _Options, *, dry_run: bool) -> int:
         bundle = folder / "bundle.pem"
         authority.bundle(made, bundle)
         setup = _proxy_setup(folder, made, settings, options)
-        options.files.open()
 
         def prepared(proxy: Running) -> tuple[Sequence[str], Mapping[str, str]]:
             url = f"http://127.0.0.1:{proxy.port}"
@@ -145,7 +144,15 @@ def _run(command: list[str], options: _Options, *, dry_run: bool) -> int:
                 os.environ, url, bundle, made.certificate
             )
 
-        return _followed(setup, prepared, options.files)
+        with options.files.opened():
+            status, seen = _followed(setup, prepared)
+    if not seen:
+        complain(
+            "no traffic arrived: the client did not use the proxy that its environment names."
+            " regtrace doctor path tells why"
+        )
+    options.files.tell()
+    return status
 
 
 def _is_podman(command: Sequence[str]) -> bool:
@@ -216,24 +223,34 @@ def _run_docker(wanted: docker.DockerCommand, options: _Options, *, dry_run: boo
             rules=options.rules,
             upstream_ca=options.upstream_ca,
         )
-        options.files.open()
         complain(
             f"docker reaches {origin} by the gateway, as {visible(other)} (removed afterwards),"
             f" {'with your login' if login else 'without a login: there is none for it'}"
         )
         client = {**os.environ, **reaches, "DOCKER_CONFIG": str(folder / "docker")}
-        try:
-            for step in steps.before:
-                _do(step, client)
-            status = _followed(setup, lambda _: (steps.client, client), options.files)
-            if status == 0:
-                for step in steps.pulled:
-                    _do(step, client)
-        finally:
-            for step in steps.after:
-                with contextlib.suppress(Refused):
-                    _do(step, client)
-        return status
+        with options.files.opened():
+            status, seen = _in_steps(steps, setup, client)
+    if not seen:
+        complain("docker did not come to the gateway; what it said stands above")
+    options.files.tell()
+    return status
+
+
+def _in_steps(steps: _Steps, setup: Setup, environment: Mapping[str, str]) -> tuple[int, bool]:
+    """Exit status of the client, and whether it came to the gateway. The second name goes again,
+    whatever happens."""
+    try:
+        for step in steps.before:
+            _do(step, environment)
+        status, seen = _followed(setup, lambda _: (steps.client, environment))
+        if status == 0:
+            for step in steps.pulled:
+                _do(step, environment)
+    finally:
+        for step in steps.after:
+            with contextlib.suppress(Refused):
+                _do(step, environment)
+    return status, seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,18 +287,12 @@ def _do(step: Sequence[str], environment: Mapping[str, str]) -> None:
 # --- the client
 
 
-def _followed(setup: Setup, prepared: _Prepared, files: Files) -> int:
-    """Run the client beside the proxy; its exit status, as a shell would say it."""
+def _followed(setup: Setup, prepared: _Prepared) -> tuple[int, bool]:
+    """Run the client beside the proxy: its exit status, as a shell would say it, and whether
+    anything came."""
     # What the story says goes to standard error: standard output is the client's.
     with contextlib.redirect_stdout(sys.stderr):
-        status, seen = asyncio.run(_beside(setup, prepared))
-    if not seen:
-        complain(
-            "no traffic arrived: the client did not use the proxy that its environment names."
-            " regtrace doctor path tells why"
-        )
-    files.tell()
-    return status
+        return asyncio.run(_beside(setup, prepared))
 
 
 async def _beside(setup: Setup, prepared: _Prepared) -> tuple[int, bool]:

@@ -93,28 +93,36 @@ class Files:
                 " another place with -w"
             )
 
-    def open(self) -> None:
-        """Make the capture, empty, before anybody else can. Raises Refused."""
-        if self.capture:
-            try:
-                new_file(self.capture)
-            except OSError as fault:
-                shown = visible(str(self.capture))
-                raise Refused(f"{shown}: can't be written: {fault.strerror}") from None
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make the capture, empty, before anybody else can; one that stays so goes again.
+
+        Raises Refused.
+        """
+        if self.capture is None:
+            yield
+            return
+        try:
+            new_file(self.capture)
+        except OSError as fault:
+            shown = visible(str(self.capture))
+            raise Refused(f"{shown}: can't be written: {fault.strerror}") from None
+        try:
+            yield
+        finally:
+            if self.capture.exists() and not self.capture.stat().st_size:
+                self.capture.unlink()
 
     def tell(self) -> None:
-        """Which files there are now; an empty capture is not kept."""
+        """Which files there are now."""
         for path in self.reports:
             if os.path.exists(path):
                 complain(f"report:  {visible(path)}")
         if self.capture and self.capture.exists():
-            if self.capture.stat().st_size:
-                complain(
-                    f"capture: {visible(str(self.capture))}  (holds passwords and tokens: keep it,"
-                    " share the report)"
-                )
-            else:
-                self.capture.unlink()
+            complain(
+                f"capture: {visible(str(self.capture))}  (holds passwords and tokens: keep it,"
+                " share the report)"
+            )
 
 
 def named_files(capture: str | None, reports: Sequence[str], *, always: bool) -> Files:
