@@ -214,6 +214,19 @@ def test_the_client_does_not_trust_the_proxy(
     assert "regtrace ca install" in said
 
 
+def test_a_bundle_that_is_not_there_is_told(
+    proxy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy(b""))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "misspelt.pem"))
+
+    _, told = _doctor("path", _HOST)
+
+    name, said = _broken(told)
+    assert name == "trust"
+    assert "misspelt.pem" in said
+
+
 def test_the_connection_passes_sealed(
     tunnel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

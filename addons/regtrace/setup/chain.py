@@ -229,6 +229,16 @@ class Chain:
 
     def _handshake(self) -> Iterator[Link]:
         """As this client: through the proxy, with its trust."""
+        named = self.client.environment.get("SSL_CERT_FILE")
+        if named and not Path(named).is_file():
+            yield Link(
+                "trust",
+                BROKEN,
+                f"SSL_CERT_FILE of {self.client.title} names {visible(named, limit=120)}, and there"
+                " is no such file: programs say nothing of it, and trust nobody",
+                "correct it, or unset it",
+            )
+            return
         asking = Asking(self.client.settings, self._trusted(), self.read_certificate)
         answer = asking.ask("GET", f"{self.registry}/v2/")
         yield from self._opened(answer)
