@@ -19,6 +19,7 @@ def main() -> None:
     """Why a container push or pull failed, read from its HTTPS traffic.
 
     \b
+    One push, followed:    regtrace run -- docker push registry.example.com/team/app:1
     Live, while pushing:   mitmdump -s "$(regtrace addon-path)" -w push.mitm
     From a saved capture:  regtrace report push.mitm
     """

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -202,7 +202,8 @@ def is_ours_alone(number: signal.Signals) -> bool:
     """
     if number is not signal.SIGINT:
         return True
-    try:
-        return os.tcgetpgrp(sys.__stdin__.fileno()) != os.getpgrp()  # type: ignore[union-attr]
-    except (OSError, ValueError, AttributeError):
-        return True
+    for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
+        with suppress(OSError, ValueError, AttributeError):
+            if os.tcgetpgrp(stream.fileno()) == os.getpgrp():  # type: ignore[union-attr]
+                return False
+    return True
