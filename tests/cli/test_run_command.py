@@ -129,7 +129,7 @@ def test_when_nothing_came_no_empty_capture_stays(
 
     assert ran.returncode == 0
     assert "no traffic arrived" in ran.stderr
-    assert "regtrace doctor" in ran.stderr
+    assert "regtrace gateway" in ran.stderr
     assert list(tmp_path.glob("*.mitm")) == []
 
 

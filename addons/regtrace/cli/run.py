@@ -148,8 +148,9 @@ def _run(command: list[str], options: _Options, *, dry_run: bool) -> int:
             status, seen = _followed(setup, prepared)
     if not seen:
         complain(
-            "no traffic arrived: the client did not use the proxy that its environment names."
-            " regtrace doctor path tells why"
+            "no traffic arrived: the client asked no registry, or asked it past the proxy of its"
+            " environment (a daemon does its work, or the registry has a loopback name). regtrace"
+            " gateway needs no proxy"
         )
     options.files.tell()
     return status
