@@ -72,7 +72,8 @@ def main() -> int:
 
 
 def _tell(name: str, told: Mapping[str, Any]) -> None:
-    click.echo(json.dumps({"name": name, **told}))
+    left = _read(Path(told["folder"])) if "folder" in told else {}
+    click.echo(json.dumps({"name": name, **told, **left}))
 
 
 # --- clients
@@ -90,7 +91,8 @@ def _follow(run: str, image: str) -> dict[str, Any]:
         timeout=60,
         stdin=subprocess.DEVNULL,
     )
-    return _told(folder, done.returncode, done.stdout, done.stderr)
+    told = {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+    return told | {"folder": str(folder)}
 
 
 def _through_gateway(image: str) -> dict[str, Any]:
@@ -123,16 +125,15 @@ def _through_gateway(image: str) -> dict[str, Any]:
     docker("logout", here)
     gateway.send_signal(signal.SIGINT)
     said = gateway.communicate(timeout=20)[0]
-    return _told(folder, pushed.returncode, pushed.stdout + pushed.stderr, first + said)
+    told = {"status": pushed.returncode, "stdout": pushed.stdout, "stderr": pushed.stderr}
+    return told | {"gateway": first + said, "folder": str(folder)}
 
 
-def _told(folder: Path, status: int, stdout: str, stderr: str) -> dict[str, Any]:
+def _read(folder: Path) -> dict[str, Any]:
+    """What a client's run left. Not from a thread: click's runner takes the process's output."""
     words = ["report", str(folder / "push.mitm"), "--format", "json"]
     read = CliRunner().invoke(regtrace, words)
     return {
-        "status": status,
-        "stdout": stdout,
-        "stderr": stderr,
         "live": json.loads((folder / "live.json").read_text()),
         "read": json.loads(read.stdout),
         "mode": oct((folder / "push.mitm").stat().st_mode & 0o777),

@@ -40,6 +40,8 @@ KEPT = 4 * 1024 * 1024
 _SHA512 = re.compile(rb"[/=]sha512(?:[:/&]|__|%3a|\Z)", re.IGNORECASE)
 #: Bytes of a header that is worth remembering, in case it comes again; long tokens have 4 KiB.
 _SHORT = 8 * 1024
+#: Characters of what a gateway noted; a host name has 253.
+_LONGEST_ORIGIN = 300
 _READABLE = ("json", "prettyjws", "xml", "html", "text/", "form-urlencoded")
 
 
@@ -74,7 +76,7 @@ def _rewritten(noted: Any) -> tuple[Rewritten, ...]:
         for change in noted
         if isinstance(change, (list, tuple))
         and len(change) == 3
-        and all(isinstance(part, str) for part in change)
+        and all(isinstance(part, str) and len(part) <= _LONGEST_ORIGIN for part in change)
     )
 
 
