@@ -175,13 +175,13 @@ def do(
 
     A client that takes longer than these seconds is killed; that is exit status 124.
     """
-    environment = _environment(proxy)
+    variables = environment(proxy)
 
     def ready(step: Step) -> Callable[[], Done]:
         command = CLIENTS[step.run](step, f"{registry}/{step.image}", folder)
         # An option stands before what it is about, which is the last word, or the last two.
         command[-2 if command[0] == "skopeo" else -1 : 0] = step.args
-        return lambda: _run(command, environment, seconds, folder, step.interrupt)
+        return lambda: _run(command, variables, seconds, folder, step.interrupt)
 
     if together:
         with ThreadPoolExecutor(len(steps)) as threads:
@@ -189,8 +189,9 @@ def do(
     return [ready(step)() for step in steps]
 
 
-def _environment(proxy: str | None) -> dict[str, str]:
-    environment = {
+def environment(proxy: str | None) -> dict[str, str]:
+    """What clients run with."""
+    variables = {
         **os.environ,
         "DOCKER_HOST": dockerd.SOCKET,
         "REGISTRY_AUTH_FILE": str(_ACCOUNTS),
@@ -199,8 +200,8 @@ def _environment(proxy: str | None) -> dict[str, str]:
     }
     if proxy is not None:
         # Both: with HTTPS_PROXY alone a redirect to an http:// storage host bypasses the proxy.
-        environment |= {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
-    return environment
+        variables |= {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
+    return variables
 
 
 def _run(

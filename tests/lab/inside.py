@@ -1,6 +1,6 @@
 """The commands that work inside the box. `cli.py` starts them there; people do not.
 
-up [PART...]      run [--no-addon] NAME      status
+up [PART...]      run [--no-addon] NAME      follow      status
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from . import keys, parts, process, world
+from . import following, keys, parts, process, world
 from .process import PartError
 from .run import run
 from .scenario import load
@@ -34,6 +34,8 @@ def main(arguments: list[str]) -> int:
         if command == "up":
             parts.start(Settings(), tuple(rest) or parts.PARTS)
             return 0
+        if command == "follow":
+            return following.main()
         if command == "status":
             return _status()
         return _run(rest[-1], addon="--no-addon" not in rest)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from proxying import Authority
+
+from site_authority import Authority
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ import pytest
 from proxying import (
     PATIENCE,
     UPLOAD,
-    Authority,
     Handler,
     Proxied,
     answer,
@@ -39,6 +38,7 @@ from regtrace.proxy import handshakes
 from regtrace.proxy.capture import Reader
 from regtrace.proxy.flows import exchange_of
 from regtrace.wire.exchange import ServerCertificate
+from site_authority import Authority
 
 LAYER = bytes(range(256)) * 4096  # 1 MiB
 

@@ -21,7 +21,6 @@ from mitmproxy.test import tflow
 from proxying import (
     PATIENCE,
     UPLOAD,
-    Authority,
     answer,
     client,
     connect,
@@ -39,6 +38,7 @@ from regtrace.proxy import guard
 from regtrace.proxy.flows import NOTES, exchange_of
 from regtrace.proxy.stream import Stream, Tally, _passing
 from regtrace.wire.exchange import Exchange
+from site_authority import Authority
 
 CHUNK = bytes(range(256)) * 256  # 64 KiB
 

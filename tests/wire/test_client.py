@@ -183,6 +183,7 @@ def test_habits() -> None:
         Family.CONTAINERS_IMAGE,
         Family.GGCR,
         Family.JIB,
+        Family.DOCTOR,
     }
     assert HABITS[Family.DOCKER].grace == 25
     assert not HABITS[Family.DOCKER].head_may_end

@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from regtrace import __version__
-from regtrace.cli import annotate, ca, convert, dockerd, report, rules
+from regtrace.cli import annotate, ca, convert, dockerd, doctor, gateway, report, rules, run
 from regtrace.setup.script import addon_path
 
 
@@ -19,6 +19,7 @@ def main() -> None:
     """Why a container push or pull failed, read from its HTTPS traffic.
 
     \b
+    One push, followed:    regtrace run -- docker push registry.example.com/team/app:1
     Live, while pushing:   mitmdump -s "$(regtrace addon-path)" -w push.mitm
     From a saved capture:  regtrace report push.mitm
     """
@@ -38,5 +39,8 @@ main.add_command(report.report)
 main.add_command(convert.convert)
 main.add_command(annotate.annotate)
 main.add_command(rules.rules)
+main.add_command(run.run)
+main.add_command(gateway.gateway)
+main.add_command(doctor.doctor)
 main.add_command(ca.ca)
 main.add_command(dockerd.dockerd)

@@ -22,6 +22,7 @@ from regtrace.wire.exchange import (
     Headers,
     Request,
     Response,
+    Rewritten,
     ServerCertificate,
 )
 from regtrace.wire.transport import SERVER_TLS, Failure, read_failure
@@ -39,6 +40,8 @@ KEPT = 4 * 1024 * 1024
 _SHA512 = re.compile(rb"[/=]sha512(?:[:/&]|__|%3a|\Z)", re.IGNORECASE)
 #: Bytes of a header that is worth remembering, in case it comes again; long tokens have 4 KiB.
 _SHORT = 8 * 1024
+#: Characters of what a gateway noted; a host name has 253.
+_LONGEST_ORIGIN = 300
 _READABLE = ("json", "prettyjws", "xml", "html", "text/", "form-urlencoded")
 
 
@@ -54,6 +57,7 @@ def exchange_of(flow: AnyFlow, *, keep: int = KEPT) -> Exchange:
         error_at=error_at,
         tunnel=_tunnel(flow, notes),
         connection=Connection() if is_from_har(flow) else _connection(flow),
+        rewritten=_rewritten(notes.get("rewritten")),
     )
 
 
@@ -61,6 +65,19 @@ def notes_of(flow: AnyFlow) -> dict[str, Any]:
     """What the live proxy noted on this flow; a capture is a stranger's file, so of any kind."""
     notes = flow.metadata.get(NOTES)
     return notes if isinstance(notes, dict) else {}
+
+
+def _rewritten(noted: Any) -> tuple[Rewritten, ...]:
+    """What the gateway noted (gateway.py)."""
+    if not isinstance(noted, (list, tuple)):
+        return ()
+    return tuple(
+        Rewritten(*change)
+        for change in noted
+        if isinstance(change, (list, tuple))
+        and len(change) == 3
+        and all(isinstance(part, str) and len(part) <= _LONGEST_ORIGIN for part in change)
+    )
 
 
 def is_readable(message: AnyMessage) -> bool:

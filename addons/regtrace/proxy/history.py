@@ -15,12 +15,21 @@ from regtrace.follow.tracker import Tracker
 from regtrace.report.model import NotSeen
 from regtrace.report.telling import Telling
 from regtrace.wire.decode import decode
-from regtrace.wire.exchange import Exchange
+from regtrace.wire.exchange import Exchange, Rewritten
 from regtrace.wire.leg import Kind
 
 #: Ids of exchanges remembered at most, of a file and of a running proxy: in a file, the second copy
 #: of a flow stands at the very end.
 _MOST_IDS, _MOST_IDS_LIVE = 100_000, 10_000
+#: Different changes of the gateway that are told.
+_MOST_REWRITTEN = 100
+_BY_OTHER_NAME = NotSeen(
+    "how the client fares under the registry's own name",
+    "it talked to regtrace gateway at a loopback address: with another name, a login of its own,"
+    " without the registry's certificate",
+    "the client's trust (certs.d), its proxy and NO_PROXY, and its login for the registry's own"
+    " name are not tested this way",
+)
 
 
 class History:
@@ -39,6 +48,7 @@ class History:
         self.first: float | None = None
         """Start of the first exchange, epoch seconds UTC."""
         self.last: float | None = None
+        self._rewritten: dict[Rewritten, None] = {}
         self.cut = 0
         """Operations that ended and are no longer kept."""
 
@@ -59,6 +69,8 @@ class History:
         if is_over is None:
             self.flows += 1
             self._is_over[exchange.id] = False
+        if len(self._rewritten) < _MOST_REWRITTEN:
+            self._rewritten.update(dict.fromkeys(exchange.rewritten))
         leg = decode(exchange)
         self._tracker.feed(leg)
         self.first = leg.started if self.first is None else min(self.first, leg.started)
@@ -110,6 +122,7 @@ class History:
 
     def lacks(self) -> Iterator[NotSeen]:
         """What had to be given up, for the report."""
+        yield from self._gateway()
         if self._tracker.cut:
             yield NotSeen(
                 f"the end of operations of {self._tracker.cut} legs",
@@ -122,6 +135,26 @@ class History:
                 f"a running proxy keeps the last {self._most_legs} legs that are over",
                 "replay the capture (mitmdump -w) for the whole story",
             )
+
+    def _gateway(self) -> Iterator[NotSeen]:
+        if self._rewritten:
+            yield _BY_OTHER_NAME
+        for where in dict.fromkeys(change.where for change in self._rewritten):
+            changes = [change for change in self._rewritten if change.where == where]
+            moved = [f"{change.shown} for {change.true}" for change in changes if change.shown]
+            kept = [change.true for change in changes if not change.shown]
+            if moved:
+                yield NotSeen(
+                    f"{where} as the client had it",
+                    f"regtrace gateway put {', '.join(moved)}",
+                    "the report shows the true names",
+                )
+            if kept:
+                yield NotSeen(
+                    f"the client's requests to {', '.join(kept)}",
+                    "regtrace gateway has no address left that could stand for it",
+                    f"{where} was left as it is, and leads past the gateway",
+                )
 
     def _forget(self) -> None:
         while self._most_legs is not None and self._legs_over > self._most_legs:

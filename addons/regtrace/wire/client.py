@@ -57,6 +57,8 @@ class Family(str, Enum):
     DOTNET = "dotnet"
     REPLICATION = "replication"
     """A registry that acts as a client: replication or proxy cache."""
+    DOCTOR = "doctor"
+    """``regtrace doctor``, which asks each thing once."""
     UNKNOWN = "unknown"
 
 
@@ -111,6 +113,7 @@ HABITS: dict[Family, Habits] = {
     Family.JIB: _habits(True, 10.0, head_may_end=True, per_request=True),
     Family.DOTNET: _habits(False, 10.0),
     Family.REPLICATION: _habits(None, 65.0, head_may_end=True),
+    Family.DOCTOR: _habits(True, 0.0),
     Family.UNKNOWN: _habits(None, 35.0),
 }
 
@@ -141,6 +144,7 @@ _FAMILIES = {
     "harbor-registry-client": Family.REPLICATION,
     "nexus": Family.REPLICATION,
     "quay": Family.REPLICATION,
+    "regtrace-doctor": Family.DOCTOR,
 }
 
 _LIBRARIES = frozenset({"containerd-client", "go-containerregistry"})

@@ -157,6 +157,18 @@ class Connection:
     """What the server showed, also when it was refused; None without TLS, and in a HAR."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A part of the exchange that the client has by another name, because a gateway changed it."""
+
+    where: str
+    """A path into the exchange, such as ``response.header.Location``."""
+    true: str
+    """The origin as the server knows it, and as it stands in the exchange."""
+    shown: str
+    """What the client had in its place; empty where it had to get the true one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """One request with its response, its error, or neither (cut off by the end of the capture)."""
@@ -172,6 +184,7 @@ class Exchange:
     ``server-tls`` (the server's certificate or handshake) or ``client-tls`` (the client does not
     accept the proxy's certificate)."""
     connection: Connection = field(default_factory=Connection)
+    rewritten: tuple[Rewritten, ...] = ()
 
     def pared(self, names: Set[str]) -> Exchange:
         """The same without bodies, and of the header fields only those (in lower case); the target
