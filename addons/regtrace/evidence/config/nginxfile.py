@@ -39,7 +39,7 @@ _UPSTREAM = re.compile(r"(?:https?://)?([^/]+)")
 
 
 def read_nginx(files: Mapping[str, str], name: str) -> list[Front]:
-    """The ways through the servers of the file ``name``; ``files`` are all that were given, by name.
+    """The ways through the servers of the file ``name``; ``files`` are all given ones, by name.
 
     Raises Unreadable.
     """

@@ -2,9 +2,9 @@
 
 The file is a program. What is read are statements of the forms ``registry['a'] = LITERAL``,
 ``registry['a']['b'] = LITERAL`` and ``registry_external_url LITERAL``; strings, numbers, true,
-false, nil, arrays and hashes of them are literals. A value that has to be worked out (ENV, File.read, an
-interpolation), and whatever stands inside an ``if``, is kept as computed: it is set, to something
-that can't be known here.
+false, nil, arrays and hashes of them are literals. A value that has to be worked out (ENV,
+File.read, an interpolation), and whatever stands inside an ``if``, is kept as computed: it is set,
+to something that can't be known here.
 """
 
 from __future__ import annotations
