@@ -11,7 +11,7 @@ from regtrace.diagnose.config.check import Spot, Verdict, Wrong
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, NotSeen
 from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.settings import Front, KeyFile, RegistrySide, Setting, SetUp, TokenSide
-from regtrace.wire.term import plain
+from regtrace.wire.term import Term, host, plain
 
 _TIME = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, None: 1}
@@ -39,6 +39,11 @@ def host_and_port(text: str) -> tuple[str, int | None]:
     if not colon or not port.isdigit() or len(port) > 5 or (":" in name and name[:1] != "["):
         return text.strip("[] "), None
     return name.strip("[]"), int(port)
+
+
+def address(text: str) -> Term:
+    """Where something listens; ``:5000`` names no host."""
+    return host(text) if host_and_port(text)[0] else plain(text)
 
 
 def is_loopback(host: str) -> bool:

@@ -105,9 +105,11 @@ def read_texts(
                 environment = sides.of_environment(text, name).over(environment)
                 _note_secrets(read, environment)
                 continue
-            found.append(_sides(chosen, text, settings, name, texts))
-            if settings:
-                _note_secrets(read, settings)
+            said = _sides(chosen, text, settings, name, texts)
+            found.append(said)
+            for each in (settings, *(side.settings for side in (*said.fronts, *said.daemons))):
+                if each is not None:
+                    _note_secrets(read, each)
         except Unreadable as fault:
             read.faults.append(str(fault))
     registries = _registries(found, environment)

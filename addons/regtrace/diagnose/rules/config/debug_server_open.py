@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
 from regtrace.diagnose.config.lookups import (
+    address,
     host_and_port,
     is_loopback,
 )
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import SetUp
-from regtrace.wire.term import host
 
 
 @check(
@@ -61,7 +61,7 @@ def debug_server_open(setup: SetUp) -> Verdict:
     found = tuple(
         Wrong(
             spots=(Spot(each, "where the debug server listens"),),
-            fields={"addr": host(each.text)},
+            fields={"addr": address(each.text)},
         )
         for each in said
         if not is_loopback(host_and_port(each.text)[0])

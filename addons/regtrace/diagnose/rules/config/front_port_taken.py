@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
 from regtrace.diagnose.config.lookups import (
+    address,
     at,
     host_and_port,
 )
@@ -12,7 +13,7 @@ from regtrace.diagnose.config.traffic import (
 )
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import SetUp
-from regtrace.wire.term import host, plain
+from regtrace.wire.term import plain
 
 
 @check(
@@ -57,6 +58,6 @@ def front_port_taken(setup: SetUp) -> Verdict:
         text = addr.text if addr else "127.0.0.1:5000"
         if registry and host_and_port(text)[1] == listening.port:
             spots = (Spot(listening.setting, "nginx listens here"), *at(addr, "the registry, too"))
-            fields = {"port": plain(listening.port), "addr": host(text)}
+            fields = {"port": plain(listening.port), "addr": address(text)}
             found.append(Wrong(spots=spots, fields=fields))
     return tuple(found) or (PASSES if fronts else DOES_NOT_APPLY)

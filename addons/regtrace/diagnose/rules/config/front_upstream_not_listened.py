@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
 from regtrace.diagnose.config.lookups import (
+    address,
     host_and_port,
     is_address,
     is_loopback,
@@ -137,7 +138,7 @@ def front_upstream_not_listened(setup: SetUp) -> Verdict:
                     ),
                     fields={
                         "upstream": host(upstream.text),
-                        "listens": host(listening[0].text),
+                        "listens": address(listening[0].text),
                         "difference": plain(differences[0] or ""),
                     },
                 )
