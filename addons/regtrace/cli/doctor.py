@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from regtrace.cli.doctor_config import config
+from regtrace.cli.doctor_debug import registry_debug
 
 
 @click.group()
@@ -19,3 +20,4 @@ def doctor() -> None:
 
 
 doctor.add_command(config)
+doctor.add_command(registry_debug)

@@ -107,9 +107,11 @@ def read_texts(
                 continue
             said = _sides(chosen, text, settings, name, texts)
             found.append(said)
-            for each in (settings, *(side.settings for side in (*said.fronts, *said.daemons))):
+            for each in (settings, *(front.settings for front in said.fronts)):
                 if each is not None:
                     _note_secrets(read, each)
+            for daemon in said.daemons:
+                _note_secrets(read, daemon.settings)
         except Unreadable as fault:
             read.faults.append(str(fault))
     registries = _registries(found, environment)
