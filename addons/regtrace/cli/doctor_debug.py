@@ -54,8 +54,8 @@ def registry_debug(url: str, metrics_path: str, as_data: bool, output: str, forc
     """Ask a running registry's debug server for health, counters and times.
 
     URL is where http.debug.addr listens (gitlab.rb: registry['debug_addr']); without it there is no
-    debug server. Three paths are asked: /debug/health, /debug/vars and /metrics, the last only where
-    http.debug.prometheus.enabled is true. Nothing is changed.
+    debug server. Asked are /debug/health, /debug/vars and /metrics, the last of which is there only
+    where http.debug.prometheus.enabled is true. Nothing is changed.
 
     \b
     Exit status: 0 nothing is wrong (there may be warnings); 1 an error was found; 2 usage, or

@@ -1,8 +1,8 @@
 """What a registry's debug server says of itself: health, variables, Prometheus' counters.
 
 distribution serves them at ``http.debug.addr``: ``/debug/health`` (an object of failing checks,
-with 503 when there are any), ``/debug/vars`` (expvar) and, if switched on, ``/metrics``. Plain data;
-asking is not done here.
+with 503 when there are any), ``/debug/vars`` (expvar) and, if switched on, ``/metrics``. Plain
+data; asking is not done here.
 """
 
 from __future__ import annotations

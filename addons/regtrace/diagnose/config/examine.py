@@ -35,8 +35,10 @@ def _judged(check: Check, setup: SetUp, traffic: Traffic | None) -> Judged:
 
 
 def _ruling(check: Check, wrong: Wrong, traffic: Traffic) -> Ruling:
-    """The traffic's own faults count most: what they confirm can't be refuted."""
+    """What the check reads from the traffic; but a fault that it leads to, found there, is none that
+    can be refuted."""
     by_rules = by_findings(check.leads_to, traffic)
-    if by_rules.bearing is Bearing.CONFIRMED or check.against is None:
+    own = check.against(wrong, traffic) if check.against else None
+    if own is None or (own.bearing is Bearing.REFUTED and by_rules.bearing is Bearing.CONFIRMED):
         return by_rules
-    return check.against(wrong, traffic) or by_rules
+    return own

@@ -95,14 +95,31 @@ def tls_for_clients(setup: SetUp, registry: RegistrySide) -> Setting | None:
     return registry.settings.get("http.tls.certificate", "http.tls.letsencrypt.cachefile")
 
 
-def registry_behind(setup: SetUp, front: Front) -> RegistrySide | None:
-    """The registry that this front passes to: the one that listens on its port, or the only one."""
+def realms(setup: SetUp) -> list[tuple[RegistrySide, Setting]]:
+    """Each realm that clients are sent to. With ``autoredirect`` it is made of the request."""
+    return [
+        (side, realm)
+        for side in setup.registries
+        if (realm := side.settings.get("auth.token.realm"))
+        and not side.settings.flag("auth.token.autoredirect")
+    ]
+
+
+def registry_called(setup: SetUp, front: Front) -> RegistrySide | None:
+    """The registry that listens on the port that this front calls."""
     ports = {host_and_port(each.text)[1] for each in front.upstreams}
     for registry in setup.registries:
         addr = registry.settings.get("http.addr")
         if addr and host_and_port(addr.text)[1] in ports - {None}:
             return registry
-    return setup.registries[0] if len(setup.registries) == 1 else None
+    return None
+
+
+def registry_behind(setup: SetUp, front: Front) -> RegistrySide | None:
+    """The registry that this front leads to, be it past other proxies: the one it calls, or the
+    only one."""
+    alone = setup.registries[0] if len(setup.registries) == 1 else None
+    return registry_called(setup, front) or alone
 
 
 def urls_are_relative(registry: RegistrySide | None) -> bool:

@@ -76,12 +76,16 @@ def refuted(why: str, leg: Leg | None = None) -> Ruling:
     return Ruling(Bearing.REFUTED, why, leg)
 
 
+def undecided(why: str) -> Ruling:
+    return Ruling(Bearing.UNDECIDED, why)
+
+
 def by_findings(leads_to: Sequence[str], traffic: Traffic) -> Ruling:
     """What the rules of traffic found: the fault that this one leads to, or not."""
     for slug in leads_to:
         if slug in traffic.found:
             return confirmed(f"the capture has what it leads to, {slug}", traffic.found[slug])
-    return Ruling(Bearing.UNDECIDED, "nothing in the capture shows it or its opposite")
+    return undecided("nothing in the capture shows it or its opposite")
 
 
 def unless_good(why: str) -> Callable[[object, Traffic], Ruling | None]:

@@ -61,7 +61,19 @@ _RUBY_TREES = ("storage", "gc", "database")
 
 def of_registry(settings: Settings, source: str) -> Sides:
     """distribution's own configuration, which is GitLab's registry's too."""
-    return Sides((RegistrySide(source=source, product="distribution", settings=settings),))
+    # Harbor makes this file itself, for a container of its own.
+    harbor = (settings.text("auth.htpasswd.realm") or "").startswith("harbor-")
+    return Sides(
+        (
+            RegistrySide(
+                source=source,
+                product="harbor" if harbor else "distribution",
+                settings=settings,
+                contained=harbor,
+                generated_secret=harbor,
+            ),
+        )
+    )
 
 
 def of_gitlab_rb(settings: Settings, source: str) -> Sides:
@@ -107,9 +119,9 @@ def _token_of_gitlab_rb(settings: Settings, source: str) -> tuple[TokenSide, ...
 
 def _front_of_gitlab(settings: Settings, source: str, public: Setting | None) -> tuple[Front, ...]:
     """nginx of the Linux package: its template is good, what is set besides may not be."""
-    if settings.flag("registry_nginx.enable") is False:
+    said = dict(settings_in(settings, "registry_nginx", "registry.nginx"))
+    if "enable" in said and said["enable"].flag is False:
         return ()
-    said = dict(settings_in(settings, "registry_nginx"))
     holds = {
         f"header.{key.partition('.')[2].lower()}": each
         for key, each in said.items()

@@ -7,9 +7,18 @@ from regtrace.diagnose.config.lookups import (
     seconds,
     wrongs,
 )
+from regtrace.diagnose.config.traffic import Ruling, Traffic, confirmed, undecided
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
 from regtrace.wire.settings import SetUp
 from regtrace.wire.term import plain
+
+
+def _against(wrong: Wrong, traffic: Traffic) -> Ruling:
+    """nginx's own 504 is what a time-out of nginx makes; a 502 is none."""
+    for leg in traffic.to_registry():
+        if leg.status == 504 and leg.answerer is not None:
+            return confirmed("the reverse proxy answered 504 in this capture", leg)
+    return undecided("no 504 of the reverse proxy stands in the capture")
 
 
 @check(
@@ -58,6 +67,7 @@ server {
     }
 }
 """,
+    against=_against,
 )
 def front_timeout_short(setup: SetUp) -> Verdict:
     if not setup.fronts:

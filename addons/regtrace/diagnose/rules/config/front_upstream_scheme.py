@@ -6,7 +6,7 @@ from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
 from regtrace.diagnose.config.lookups import (
     at,
     lacks_registry,
-    registry_behind,
+    registry_called,
     wrongs,
 )
 from regtrace.diagnose.config.traffic import (
@@ -78,7 +78,7 @@ def front_upstream_scheme(setup: SetUp) -> Verdict:
     passing = [(each, each.passes_to) for each in setup.fronts if each.passes_to]
     if not passing:
         return DOES_NOT_APPLY
-    known = [(front, to, registry_behind(setup, front)) for front, to in passing]
+    known = [(front, to, registry_called(setup, front)) for front, to in passing]
     found = []
     for _, to, registry in known:
         if registry is None or registry.product != "distribution":

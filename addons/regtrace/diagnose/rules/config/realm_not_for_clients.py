@@ -6,6 +6,7 @@ from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
 from regtrace.diagnose.config.lookups import (
     is_clusters_own,
     is_public,
+    realms,
 )
 from regtrace.diagnose.config.traffic import (
     Ruling,
@@ -84,9 +85,9 @@ auth: {token: {realm: "https://gitlab.corp/jwt/auth"}}
     against=_against,
 )
 def realm_not_for_clients(setup: SetUp) -> Verdict:
-    realms = [each for side in setup.registries if (each := side.settings.get("auth.token.realm"))]
+    said = [realm for _, realm in realms(setup)]
     found = []
-    for realm in realms:
+    for realm in said:
         url = realm.url
         private = url is not None and reach(url.host) is Reach.PRIVATE and is_public(setup)
         if url is None or is_clusters_own(url.host) or private:
@@ -97,4 +98,4 @@ def realm_not_for_clients(setup: SetUp) -> Verdict:
                     confidence=Confidence.LIKELY if url else Confidence.CERTAIN,
                 )
             )
-    return tuple(found) or (PASSES if realms else DOES_NOT_APPLY)
+    return tuple(found) or (PASSES if said else DOES_NOT_APPLY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
 from regtrace.diagnose.config.lookups import (
     lacks_token_side,
+    realms,
 )
 from regtrace.diagnose.config.traffic import (
     Ruling,
@@ -52,8 +53,8 @@ external_url 'https://gitlab.example.com'
     against=_against,
 )
 def realm_not_the_token_server(setup: SetUp) -> Verdict:
-    realms = [each for side in setup.registries if (each := side.settings.get("auth.token.realm"))]
-    if not realms:
+    said = [realm for _, realm in realms(setup)]
+    if not said:
         return DOES_NOT_APPLY
     urls = [
         each
@@ -64,7 +65,7 @@ def realm_not_the_token_server(setup: SetUp) -> Verdict:
         return lacks_token_side("whether the realm is its address is not known")
     gitlab = urls[0]
     found = []
-    for realm in realms:
+    for realm in said:
         if realm.url is None or gitlab.url is None or realm.source == gitlab.source:
             continue
         right_path = realm.url.path.endswith("/jwt/auth")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
 from regtrace.diagnose.config.lookups import (
     lacks_front,
+    realms,
     tls_for_clients,
 )
 from regtrace.diagnose.config.traffic import (
@@ -52,16 +53,10 @@ auth: {token: {realm: "https://auth.example.com/token"}}
     against=_against,
 )
 def realm_without_tls(setup: SetUp) -> Verdict:
-    realms = [
-        (side, realm)
-        for side in setup.registries
-        if (realm := side.settings.get("auth.token.realm")) and realm.url
-    ]
-    plain_ones = [
-        (side, realm) for side, realm in realms if realm.url and realm.url.scheme == "http"
-    ]
+    said = realms(setup)
+    plain_ones = [(side, realm) for side, realm in said if realm.url and realm.url.scheme == "http"]
     if not plain_ones:
-        return PASSES if realms else DOES_NOT_APPLY
+        return PASSES if said else DOES_NOT_APPLY
     found = tuple(
         Wrong(
             spots=(Spot(realm, "where clients get their tokens"), Spot(tls, "clients use https")),

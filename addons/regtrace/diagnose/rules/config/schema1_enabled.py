@@ -44,8 +44,9 @@ compatibility: {schema1: {enabled: false}}
 def schema1_enabled(setup: SetUp) -> Verdict:
     said = [
         each
+        # Harbor switches it on itself.
         for side in setup.registries
-        if (each := side.settings.get("compatibility.schema1.enabled"))
+        if side.product != "harbor" and (each := side.settings.get("compatibility.schema1.enabled"))
     ]
     found = tuple(Wrong(spots=(Spot(each, "on"),)) for each in said if each.flag)
     return found or (PASSES if said else DOES_NOT_APPLY)
