@@ -35,8 +35,8 @@ def _judged(check: Check, setup: SetUp, traffic: Traffic | None) -> Judged:
 
 
 def _ruling(check: Check, wrong: Wrong, traffic: Traffic) -> Ruling:
-    """What the check reads from the traffic; but a fault that it leads to, found there, is none that
-    can be refuted."""
+    """What the check reads from the traffic; but what is found there of the faults that it leads
+    to can't be refuted."""
     by_rules = by_findings(check.leads_to, traffic)
     own = check.against(wrong, traffic) if check.against else None
     if own is None or (own.bearing is Bearing.REFUTED and by_rules.bearing is Bearing.CONFIRMED):

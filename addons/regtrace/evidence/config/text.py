@@ -16,15 +16,20 @@ class Unreadable(ValueError):
 def read_text(path: Path, name: str) -> str:
     """The file's text. Raises Unreadable."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise Unreadable(f"{name}: is no regular file")
-        with path.open("rb") as stream:
-            content = stream.read(MOST + 1)
+        regular = stat.S_ISREG(path.stat().st_mode)
+        content = _read(path) if regular else b""
     except OSError as fault:
         raise Unreadable(f"{name}: can't be read: {fault.strerror or fault}") from None
-    except ValueError:
+    except ValueError:  # a zero byte in its name
         raise Unreadable(f"{name}: is no name of a file") from None
+    if not regular:
+        raise Unreadable(f"{name}: is no regular file")
     return as_text(content, name)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(MOST + 1)
 
 
 def as_text(content: bytes, name: str) -> str:

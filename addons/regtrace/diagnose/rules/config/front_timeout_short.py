@@ -87,6 +87,7 @@ def front_timeout_short(setup: SetUp) -> Verdict:
                     "where": plain("here" if said else "where nothing else is said"),
                 },
                 confidence=Confidence.LIKELY if waits < _DEFAULT else Confidence.POSSIBLE,
+                severity=None if said else Severity.NOTE,
             )
         )
     return wrongs(found) or PASSES
