@@ -262,7 +262,7 @@ health: {{storagedriver: {{enabled: true, interval: 1s, threshold: 1}}}}
         process.wait(10)
     assert result.exit_code == 1, result.output
     assert "RT705 registry-unhealthy" in result.stdout
-    assert "storagedriver_s3aws" in result.stdout
+    assert "storagedriver_s3: s3aws: RequestError" in result.stdout
     assert "in flight" in result.stdout
 
 

@@ -21,7 +21,7 @@ from regtrace.report.catalogue import Entry, placed
 from regtrace.report.output import Leaking, Refused, check_path, passed, write_text
 from regtrace.report.text import Page
 from regtrace.report.visible import visible
-from regtrace.report.words import OWNERS
+from regtrace.report.words import OWNERS, plural
 from regtrace.setup.debug_server import Unanswered, ask
 from regtrace.wire.debug_server import DebugServer
 from regtrace.wire.url import parse_url
@@ -183,4 +183,5 @@ def _sum(found: tuple[Observation, ...]) -> str:
     errors = sum(each.severity is Severity.ERROR for each in found)
     if not found:
         return "Nothing wrong was found."
-    return f"{errors} errors, {len(found) - errors} warnings. Counters count since the start."
+    counts = f"{plural(errors, 'error')}, {plural(len(found) - errors, 'warning')}"
+    return f"{counts}. Counters count since the start."
