@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -158,9 +159,10 @@ def bomb() -> str:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (bomb().encode(), "values of it, so it is not read"),
-        (b"a: &a [*a]\n", "values of it, so it is not read"),
-        (b"a: " + b"[" * 3000, "levels deep, so it is not read"),
+        (bomb().encode(), "aliases counted each time, so it is not read"),
+        (b"a: &a [*a]\n", "aliases counted each time, so it is not read"),
+        (b"a: " + b"[" * 100, "levels deep, so it is not read"),
+        (b"a: " + b"[" * 100_000, "config.yml, line 1: "),
         (b"x: 1\n" * (MOST // 5 + 10), "so it is no configuration file"),
         (b"\x7fELF\0\0", "holds zero bytes"),
         (b"a: \xff\n", "line 1: is not UTF-8"),
@@ -425,3 +427,30 @@ def test_a_pair_has_one_public_key() -> None:
 )
 def test_a_broken_key_file_is_a_problem_and_no_crash(text: str) -> None:
     assert parse_key_file(Setting("x", "x", "f", 1), text).problem
+
+
+@pytest.mark.parametrize(
+    "driver", ["inmemory: {}", "filesystem:", "filesystem: {rootdirectory: /r}"]
+)
+def test_a_driver_without_parameters_is_one(driver: str) -> None:
+    read = read_example(f"==> config.yml <==\nversion: 0.1\nstorage:\n  {driver}\n")
+    (registry,) = read.setup.registries
+    assert registry.driver == driver.partition(":")[0]
+    assert registry.settings.there("http.tls") is None
+
+
+def test_large_files_take_seconds_only(tmp_path: Path) -> None:
+    """None of these may take the square of its size: each would then take minutes."""
+    texts = {
+        "many.rb": "".join(f"registry['a{n}'] = 'x'\n" for n in range(40_000)),
+        "heredoc.rb": "registry['a'] = 1\n" + "".join(f"x = <<A{n}\n" for n in range(80_000)),
+        "proxy.conf": '[Service]\nEnvironment="NO_PROXY=' + "a," * 400_000 + '" A=b\n',
+        "locations.conf": "server { listen 80; server_name registry.test;"
+        + "".join(f"location /v2/{n} {{ proxy_pass http://a:5000; }}" for n in range(8000))
+        + "}",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    began = time.monotonic()
+    assert read_files([str(tmp_path / name) for name in texts], now=NOW).faults == []
+    assert time.monotonic() - began < 60

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from regtrace.wire.url import Url, parse_url
 
 _TRUE = frozenset({"true", "yes", "on", "1", "t"})
+#: Names right below another one that are looked at: services, endpoints, mirrors.
+_MOST_BELOW = 200
 _FALSE = frozenset({"false", "no", "off", "0", "f"})
 
 
@@ -61,11 +63,10 @@ class Settings:
         return next((each for each in found if each and not each.computed and each.text), None)
 
     def there(self, name: str) -> Setting | None:
-        """What stands under this name or one below it, readable or not."""
+        """What stands under this name or one below it, readable or not; nothing that is empty."""
         below = f"{name}."
-        return self.said.get(name) or next(
-            (each for key, each in self.said.items() if key.startswith(below)), None
-        )
+        found = (each for key, each in self.said.items() if key == name or key.startswith(below))
+        return next((each for each in found if each.text or each.computed), None)
 
     def unreadable(self, name: str) -> bool:
         """It is set, to something that only running the file would tell."""
@@ -84,7 +85,7 @@ class Settings:
         """The names right below this one, in order."""
         below = f"{name}."
         names = (key[len(below) :] for key in self.said if key.startswith(below))
-        return list(dict.fromkeys(each.partition(".")[0] for each in names))
+        return list(dict.fromkeys(each.partition(".")[0] for each in names))[:_MOST_BELOW]
 
     def items(self, name: str) -> list[Setting]:
         """A list's values, or the one that stands in its place."""

@@ -56,6 +56,21 @@ _SYSTEMD = re.compile(r"^\[Service\][ \t\r]*$", re.MULTILINE)
 _ENVIRONMENT = re.compile(r"\A(?:[ \t]*(?:#.*)?\n)*(?:export[ \t]+)?[A-Za-z_]\w*=")
 
 
+_DAEMON_KEYS = (
+    "insecure-registries",
+    "registry-mirrors",
+    "proxies",
+    "storage-driver",
+    "data-root",
+    "log-driver",
+    "exec-opts",
+    "hosts",
+    "live-restore",
+    "default-address-pools",
+    "bip",
+)
+
+
 def of_text(text: str, name: str) -> Kind | None:
     """The kind of what is no YAML."""
     if _SYSTEMD.search(text):
@@ -71,38 +86,30 @@ def of_text(text: str, name: str) -> Kind | None:
 
 def of_tree(settings: Settings) -> Kind | None:
     """The kind of a YAML or JSON file."""
-    said = settings.there
-    if said("services"):
-        return Kind.COMPOSE
-    if said("configData"):
-        return Kind.HELM_REGISTRY
-    if said("externalURL") and (said("expose") or said("persistence")):
-        return Kind.HELM_HARBOR
-    if said("hostname") and (said("data_volume") or said("harbor_admin_password")):
-        return Kind.HARBOR
-    if said("production.registry") or said("production.gitlab"):
-        return Kind.GITLAB_YML
-    if (said("version") and (said("storage") or said("http"))) or said("auth.token"):
-        return Kind.REGISTRY
-    if said("global") and (said("registry") or said("global.hosts") or said("global.registry")):
-        return Kind.HELM_GITLAB
-    if any(said(key) for key in _DAEMON_KEYS):
-        return Kind.DAEMON
-    if said("replicaCount") and said("image.repository"):
-        return Kind.HELM_REGISTRY
-    return Kind.REGISTRY if said("storage") and said("http") else None
+
+    def said(name: str) -> bool:
+        return bool(settings.there(name) or settings.below(name))
+
+    return next((kind for kind, names in _SIGNS if all(map(said, names))), None)
 
 
-_DAEMON_KEYS = (
-    "insecure-registries",
-    "registry-mirrors",
-    "proxies",
-    "storage-driver",
-    "data-root",
-    "log-driver",
-    "exec-opts",
-    "hosts",
-    "live-restore",
-    "default-address-pools",
-    "bip",
+#: What stands in a file of this kind, by the first that fits.
+_SIGNS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    (Kind.COMPOSE, ("services",)),
+    (Kind.HELM_REGISTRY, ("configData",)),
+    (Kind.HELM_HARBOR, ("externalURL", "expose")),
+    (Kind.HELM_HARBOR, ("externalURL", "persistence")),
+    (Kind.HARBOR, ("hostname", "data_volume")),
+    (Kind.HARBOR, ("hostname", "harbor_admin_password")),
+    (Kind.GITLAB_YML, ("production.registry",)),
+    (Kind.GITLAB_YML, ("production.gitlab",)),
+    (Kind.HELM_GITLAB, ("global", "registry")),
+    (Kind.HELM_GITLAB, ("global.hosts",)),
+    (Kind.HELM_GITLAB, ("global.registry",)),
+    (Kind.HELM_REGISTRY, ("replicaCount", "image.repository")),
+    (Kind.REGISTRY, ("version", "storage")),
+    (Kind.REGISTRY, ("version", "http")),
+    (Kind.REGISTRY, ("storage", "http")),
+    (Kind.REGISTRY, ("auth.token",)),
+    *((Kind.DAEMON, (name,)) for name in _DAEMON_KEYS),
 )

@@ -35,6 +35,9 @@ _INHERITED = (
 )
 _DEEPEST = 12
 _MOST_FRONTS = 200
+#: Files that are read for one, the same one twice counted twice, and servers of an upstream.
+_MOST_INCLUDED = 300
+_MOST_SERVERS = 50
 _UPSTREAM = re.compile(r"(?:https?://)?([^/]+)")
 
 
@@ -60,8 +63,12 @@ class _Reader:
     def __init__(self, files: Mapping[str, str]) -> None:
         self.files = files
         self.open: list[str] = []
+        self.read = 0
 
     def parsed(self, name: str) -> _Block:
+        self.read += 1
+        if self.read > _MOST_INCLUDED:
+            raise Unreadable(f"{name}: more than {_MOST_INCLUDED} includes, so it is not read")
         block = _parse(self.files[name], name)
         self.open.append(name)
         try:
@@ -198,7 +205,7 @@ def _upstreams(scope: _Block) -> dict[str, list[Setting]]:
             _setting(server, server["args"][:1])
             for server in each["block"]
             if server["directive"] == "server" and server["args"] and "backup" not in server["args"]
-        ]
+        ][:_MOST_SERVERS]
         for each in scope
         if each["directive"] == "upstream" and each["args"] and "block" in each
     }

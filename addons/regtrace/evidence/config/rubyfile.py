@@ -36,6 +36,8 @@ _BARE_KEY = re.compile(r"(\w+):(?!:)")
 _END_OF_LINE = re.compile(r"[ \t]*[;)]?[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
 _ESCAPES = {"n": "\n", "t": "\t", "e": "\x1b", "0": "\0"}
 _DEEPEST = 20
+#: Texts without an end that are looked for to the end of the file.
+_MOST_UNCLOSED = 20
 
 
 class _Computed(Exception):
@@ -51,6 +53,10 @@ class _Value:
 _Tree = _Value | dict[str, "_Tree"] | None
 
 
+#: Settings as they stand so far: a later statement replaces all below what it sets.
+_State = dict[str, "_State | Setting"]
+
+
 def read_ruby(text: str, name: str) -> Settings:
     """Settings by dotted name: ``registry.storage.s3.region``, ``external_url``."""
     return Settings(_Reader(text, name).read())
@@ -60,7 +66,8 @@ class _Reader:
     def __init__(self, text: str, source: str) -> None:
         self.text = text
         self.source = source
-        self.said: dict[str, Setting] = {}
+        self._state: _State = {}
+        self._unclosed = 0
         self._starts = [0, *(at + 1 for at, letter in enumerate(text) if letter == "\n")]
 
     def read(self) -> dict[str, Setting]:
@@ -84,40 +91,44 @@ class _Reader:
             else:
                 depth += _OPENS.match(line) is not None
                 at = self._after_heredoc(line, end)
-        return self.said
+        return dict(_flat("", self._state))
 
     def _statement(self, statement: re.Match[str], *, hidden: bool) -> int:
         """Keeps what it sets; where the next statement may begin."""
         keys = statement.groupdict().get("keys") or ""
-        path = ".".join([statement["name"], *(a or b or c for a, b, c in _KEY.findall(keys))])
+        path = [statement["name"], *(a or b or c for a, b, c in _KEY.findall(keys))]
         written = statement["name"] + keys
-        line = self._line(statement.start())
         try:
             value, after = self._literal(statement.end(), 0)
             rest = _END_OF_LINE.match(self.text, after)
             if rest is None or hidden:
                 raise _Computed
-            self._forget(path)
-            self._keep(path, written, value)
+            self._set(path, self._kept(".".join(path), written, value))
             return rest.end()
         except _Computed:
-            self._forget(path)
-            self.said[path] = Setting(written, "", self.source, line, computed=True)
+            line = self._line(statement.start())
+            self._set(path, Setting(written, "", self.source, line, computed=True))
             end = self.text.find("\n", statement.end())
             end = len(self.text) if end < 0 else end
             return self._after_heredoc(self.text[statement.end() : end], end)
 
-    def _forget(self, path: str) -> None:
-        for key in [key for key in self.said if key == path or key.startswith(f"{path}.")]:
-            del self.said[key]
+    def _set(self, path: list[str], value: _State | Setting) -> None:
+        state = self._state
+        for key in path[:-1]:
+            inner = state.get(key)
+            if not isinstance(inner, dict):
+                inner = state[key] = {}
+            state = inner
+        state[path[-1]] = value
 
-    def _keep(self, path: str, written: str, value: _Tree) -> None:
+    def _kept(self, path: str, written: str, value: _Tree) -> _State | Setting:
         if isinstance(value, _Value):
             secret = is_secret(path, value.text)
-            self.said[path] = Setting(written, value.text, self.source, value.line, secret)
-        elif value is not None:
-            for key, inner in value.items():
-                self._keep(f"{path}.{key}", f"{written}['{key}']", inner)
+            return Setting(written, value.text, self.source, value.line, secret)
+        return {
+            key: self._kept(f"{path}.{key}", f"{written}['{key}']", inner)
+            for key, inner in (value or {}).items()
+        }
 
     def _literal(self, at: int, depth: int) -> tuple[_Tree, int]:
         at = self._past_blanks(at)
@@ -225,13 +236,22 @@ class _Reader:
     def _after_heredoc(self, line: str, end: int) -> int:
         """Past the text that a ``<<EOS`` in this line begins."""
         begun = _HEREDOC.search(line)
-        if begun is None:
+        if begun is None or self._unclosed > _MOST_UNCLOSED:
             return end + 1
         closing = re.compile(rf"^[ \t]*{begun[1]}\s*$", re.MULTILINE).search(self.text, end)
+        self._unclosed += closing is None
         return closing.end() + 1 if closing else end + 1
 
     def _line(self, at: int) -> int:
         return bisect_right(self._starts, at)
+
+
+def _flat(path: str, state: _State | Setting) -> Iterator[tuple[str, Setting]]:
+    if isinstance(state, Setting):
+        yield path, state
+    else:
+        for key, inner in state.items():
+            yield from _flat(f"{path}.{key}" if path else key, inner)
 
 
 def settings_in(settings: Settings, *prefixes: str) -> Iterator[tuple[str, Setting]]:

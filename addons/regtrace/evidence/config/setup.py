@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ _NAMED = (
 _NAMED_BY_FRONTS = ("ssl_certificate", "ssl_certificate_key")
 #: Where distribution listens if it is told nothing.
 _REGISTRY_PORT = 5000
+_NAMES_IT = re.compile(r"registr(?:y|ies)", re.IGNORECASE)
 
 #: Reads the key file that a setting names.
 ReadKey = Callable[[Setting], KeyFile]
@@ -188,10 +190,11 @@ def _leads_to_registry(front: Front, registries: Sequence[RegistrySide]) -> bool
         return True
     if front.location and "/v2" in front.location.text:
         return True
-    ports = {_REGISTRY_PORT, *(port for each in registries if (port := _port(each)))}
+    # Many other programs listen on 5000, too.
+    ports = {_port(each) or _REGISTRY_PORT for each in registries}
     passes = front.passes_to.text if front.passes_to else ""
     words = [*front.names, passes, *(each.text for each in front.upstreams)]
-    named = any("registr" in word.lower() for word in words)
+    named = any(_NAMES_IT.search(word) for word in words)
     listens = {each.text.rpartition(":")[2] for each in front.upstreams}
     return named or any(str(port) in listens for port in ports)
 

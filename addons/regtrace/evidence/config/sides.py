@@ -7,7 +7,6 @@ Every reader gives the names of the product itself: ``registry['registry_http_ad
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -37,6 +36,7 @@ class Sides:
 
 _PROXIES = ("http-proxy", "https-proxy", "no-proxy")
 _REGISTRY_IMAGE = re.compile(r"(?:^|/)(?:registry|docker-registry|distribution)(?::|@|$)")
+_WORDS = re.compile(r"\"([^\"]*)\"|'([^']*)'|(\S+)")
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(.*)")
 #: Annotations of ingress-nginx → directives of nginx.
 _ANNOTATIONS = {
@@ -382,10 +382,8 @@ def _named(settings: Settings, names: dict[str, str]) -> dict[str, Setting]:
 
 
 def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return []
+    """Assignments, each of which may be quoted as a whole."""
+    return [a or b or c for a, b, c in _WORDS.findall(text)]
 
 
 def _variables(settings: Settings, below: str) -> Iterable[tuple[str, Setting]]:
