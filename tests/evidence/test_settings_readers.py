@@ -208,7 +208,7 @@ http {
 def test_a_location_inherits_headers_only_when_it_sets_none() -> None:
     first, second = read_nginx(
         {"nginx.conf": _NGINX, "conf.d/inherit.conf": "proxy_read_timeout 900;"}, "nginx.conf"
-    )
+    ).fronts
     assert first.settings.get("header.host") is None
     assert first.settings.text("header.x-forwarded-proto") == "$scheme"
     assert first.settings.text("client_max_body_size") == "5g"
@@ -226,13 +226,13 @@ def test_includes_that_were_not_given_are_not_opened(tmp_path: Path) -> None:
         "server { listen 80; server_name registry.test;"
         f" location / {{ proxy_pass http://a:5000; include {tmp_path}/*.conf; }} }}"
     )
-    (front,) = read_nginx({"nginx.conf": text}, "nginx.conf")
+    (front,) = read_nginx({"nginx.conf": text}, "nginx.conf").fronts
     assert front.settings.get("proxy_read_timeout") is None
 
 
 def test_files_that_include_each_other_end() -> None:
     files = {"a.conf": "include b.conf;", "b.conf": "include a.conf;"}
-    assert read_nginx(files, "a.conf") == []
+    assert read_nginx(files, "a.conf").fronts == ()
 
 
 @pytest.mark.parametrize(
@@ -243,6 +243,30 @@ def test_what_nginx_would_refuse_is_told(text: str) -> None:
         read_nginx({"nginx.conf": text}, "nginx.conf")
     assert str(refused.value).startswith("nginx.conf")
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_included_counts_where_it_is_included(tmp_path: Path) -> None:
+    """Alone, the server would have nginx's limit of 1 MB; in its place it has none."""
+    (tmp_path / "nginx.conf").write_text(
+        "events {} http { client_max_body_size 0; include conf.d/*.conf; }"
+    )
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "registry.conf").write_text(
+        "server { listen 443 ssl; server_name registry.test;"
+        " location /v2/ { proxy_pass http://127.0.0.1:5000; } }"
+    )
+    (front,) = read_files([str(tmp_path)], now=NOW).setup.fronts
+    assert front.settings.text("client_max_body_size") == "0"
+    assert front.whole
+    alone = read_files([str(tmp_path / "conf.d" / "registry.conf")], now=NOW)
+    assert [each.whole for each in alone.setup.fronts] == [False]
+
+
+def test_a_copied_tree_is_not_left(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "a.crt").write_text(certificate("A"))
+    setting = Setting("http.tls.certificate", "../a.crt", str(tmp_path / "tree" / "c.yml"), 1)
+    assert read_key_file(setting, tmp_path / "tree", tmp_path / "tree").missing
 
 
 def test_a_server_that_leads_to_no_registry_is_passed_over() -> None:

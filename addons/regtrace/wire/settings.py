@@ -188,6 +188,8 @@ class Front:
     location: Setting | None = None
     passes_to: Setting | None = None
     """``proxy_pass``."""
+    whole: bool = True
+    """What is around it was seen, too; else a directive that is not said here may be said there."""
     upstreams: tuple[Setting, ...] = ()
     """``host:port`` of each server behind it."""
 

@@ -31,9 +31,12 @@ def find(setting: Setting, folder: Path, root: Path | None) -> Path | None:
     if root and not written.is_absolute():
         places.append(folder / written)
     try:
-        return next((place for place in places if place.is_file()), None)
+        found = next((place for place in places if place.is_file()), None)
+        # A copied tree may be a stranger's: nothing outside of it is read for it.
+        outside = found and root and not found.resolve().is_relative_to(root.resolve())
     except (OSError, ValueError):
         return None
+    return None if outside else found
 
 
 def read_key_file(setting: Setting, folder: Path, root: Path | None) -> KeyFile:

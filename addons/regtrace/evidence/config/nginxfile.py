@@ -10,6 +10,7 @@ import fnmatch
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -41,7 +42,16 @@ _MOST_SERVERS = 50
 _UPSTREAM = re.compile(r"(?:https?://)?([^/]+)")
 
 
-def read_nginx(files: Mapping[str, str], name: str) -> list[Front]:
+@dataclass(frozen=True, slots=True)
+class Nginx:
+    """What one file says."""
+
+    fronts: tuple[Front, ...]
+    included: frozenset[str]
+    """Names of the given files that it includes."""
+
+
+def read_nginx(files: Mapping[str, str], name: str) -> Nginx:
     """The ways through the servers of the file ``name``; ``files`` are all given ones, by name.
 
     Raises Unreadable.
@@ -55,8 +65,8 @@ def read_nginx(files: Mapping[str, str], name: str) -> list[Front]:
     fronts: list[Front] = []
     for server in scope:
         if server["directive"] == "server" and "block" in server:
-            fronts += _server(server["block"], outer, upstreams)
-    return fronts[:_MOST_FRONTS]
+            fronts += _server(server["block"], outer, upstreams, whole=bool(http))
+    return Nginx(tuple(fronts[:_MOST_FRONTS]), frozenset(reader.included))
 
 
 class _Reader:
@@ -64,6 +74,7 @@ class _Reader:
         self.files = files
         self.open: list[str] = []
         self.read = 0
+        self.included: set[str] = set()
 
     def parsed(self, name: str) -> _Block:
         self.read += 1
@@ -83,6 +94,7 @@ class _Reader:
         for each in block:
             if each["directive"] == "include" and each["args"]:
                 for other in self._matching(each["args"][0]):
+                    self.included.add(other)
                     if other not in self.open:
                         found += self.parsed(other)
                 continue
@@ -128,7 +140,7 @@ def _parse(text: str, name: str) -> _Block:
 
 
 def _server(
-    block: _Block, outer: dict[str, Setting], upstreams: Mapping[str, list[Setting]]
+    block: _Block, outer: dict[str, Setting], upstreams: Mapping[str, list[Setting]], *, whole: bool
 ) -> list[Front]:
     here = _holds(block, outer)
     ssl_on = any(each["directive"] == "ssl" and each["args"] == ["on"] for each in block)
@@ -160,6 +172,7 @@ def _server(
                 location=_setting(location),
                 passes_to=target,
                 upstreams=_behind(target, upstreams),
+                whole=whole,
             )
         )
     return fronts

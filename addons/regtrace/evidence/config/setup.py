@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from regtrace.evidence.config import kinds, sides
@@ -20,6 +21,7 @@ from regtrace.wire.settings import Front, KeyFile, RegistrySide, Setting, Settin
 
 #: Files that one directory may bring.
 _MOST_FILES = 300
+_MOST_ENTRIES = 20_000
 _ENDINGS = frozenset({".yml", ".yaml", ".json", ".rb", ".conf", ".env", ".cfg"})
 #: Settings that name a certificate or a key.
 _NAMED = (
@@ -90,7 +92,8 @@ def read_texts(
 ) -> Read:
     """The same of files whose texts are known, by name. Those in ``asked`` must be of some kind."""
     read = Read(SetUp(now=now))
-    found: list[Sides] = []
+    by_name: dict[str, Sides] = {}
+    included: set[str] = set()
     environment = Settings()
     must = set(texts if asked is None else asked)
     for name, text in texts.items():
@@ -107,8 +110,13 @@ def read_texts(
                 environment = sides.of_environment(text, name).over(environment)
                 _note_secrets(read, environment)
                 continue
-            said = _sides(chosen, text, settings, name, texts)
-            found.append(said)
+            if chosen is Kind.NGINX:
+                nginx = read_nginx(texts, name)
+                included |= nginx.included
+                said = Sides(fronts=nginx.fronts)
+            else:
+                said = _sides(chosen, text, settings or Settings(), name)
+            by_name[name] = said
             for each in (settings, *(front.settings for front in said.fronts)):
                 if each is not None:
                     _note_secrets(read, each)
@@ -116,6 +124,8 @@ def read_texts(
                 _note_secrets(read, daemon.settings)
         except Unreadable as fault:
             read.faults.append(str(fault))
+    # What another file includes holds there, with what that one says around it.
+    found = [said for name, said in by_name.items() if name not in included]
     registries = _registries(found, environment)
     fronts = [front for each in found for front in each.fronts]
     read.setup = SetUp(
@@ -134,11 +144,12 @@ def _files(path: str, faults: list[str]) -> list[str]:
     try:
         if not folder.is_dir():
             return [path]
-        names = sorted(str(each) for each in folder.rglob("*") if each.suffix in _ENDINGS)
+        seen = list(islice(folder.rglob("*"), _MOST_ENTRIES + 1))
+        names = sorted(str(each) for each in seen if each.suffix in _ENDINGS)
     except (OSError, ValueError) as fault:
         faults.append(f"{path}: can't be read: {getattr(fault, 'strerror', None) or fault}")
         return []
-    if len(names) > _MOST_FILES:
+    if len(names) > _MOST_FILES or len(seen) > _MOST_ENTRIES:
         faults.append(f"{path}: has more than {_MOST_FILES} files; name those that matter")
         return []
     if not names:
@@ -154,14 +165,10 @@ def _kind(text: str, name: str, said: Kind | None) -> tuple[Kind | None, Setting
     return said or kinds.of_tree(settings), settings
 
 
-def _sides(
-    kind: Kind, text: str, settings: Settings | None, name: str, texts: Mapping[str, str]
-) -> Sides:
-    if kind is Kind.NGINX:
-        return Sides(fronts=tuple(read_nginx(texts, name)))
+def _sides(kind: Kind, text: str, settings: Settings, name: str) -> Sides:
     if kind is Kind.SYSTEMD:
         return sides.of_systemd(text, name)
-    return sides.READERS[kind](settings or Settings(), name)
+    return sides.READERS[kind](settings, name)
 
 
 def _registries(found: Sequence[Sides], environment: Settings) -> tuple[RegistrySide, ...]:

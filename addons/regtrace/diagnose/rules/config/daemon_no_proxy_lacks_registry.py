@@ -5,12 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    at,
-    clients_urls,
-    host_and_port,
-    lacks_registry,
-)
+from regtrace.diagnose.config.lookups import at, clients_urls, host_and_port, lacks_registry
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
 from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.settings import Setting, SetUp

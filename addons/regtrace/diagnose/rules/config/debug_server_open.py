@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    address,
-    host_and_port,
-    is_loopback,
-)
+from regtrace.diagnose.config.lookups import address, host_and_port, is_loopback
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import SetUp
 

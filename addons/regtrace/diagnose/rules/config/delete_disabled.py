@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    at,
-)
+from regtrace.diagnose.config.lookups import at
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import SetUp
 from regtrace.wire.term import plain

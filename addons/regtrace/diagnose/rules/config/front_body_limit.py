@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    size,
-    wrongs,
-)
-from regtrace.diagnose.config.traffic import (
-    Ruling,
-    Traffic,
-    refuted,
-)
+from regtrace.diagnose.config.lookups import size, wrongs
+from regtrace.diagnose.config.traffic import Ruling, Traffic, refuted
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
-from regtrace.wire.settings import SetUp
+from regtrace.wire.settings import Front, Setting, SetUp
 from regtrace.wire.term import plain
 
 
@@ -121,11 +114,17 @@ def front_body_limit(setup: SetUp) -> Verdict:
                     "limit": plain(said.text if said else "1m"),
                     "where": plain("here" if said else "where nothing else is said"),
                 },
-                confidence=Confidence.LIKELY if front.kind == "ingress" else Confidence.CERTAIN,
+                confidence=_sure(front, said),
                 severity=None if limit < _SMALL else Severity.WARNING,
             )
         )
     return wrongs(found) or PASSES
+
+
+def _sure(front: Front, said: Setting | None) -> Confidence:
+    """An ingress, and what stands around a server, may have another default."""
+    seen = said is not None or (front.whole and front.kind != "ingress")
+    return Confidence.CERTAIN if seen else Confidence.LIKELY
 
 
 #: Bytes: nginx's own default, what many layers exceed, what hardly any does.

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    at,
-    registry_behind,
-    wrongs,
-)
-from regtrace.diagnose.config.traffic import (
-    unless_good,
-)
+from regtrace.diagnose.config.lookups import at, registry_behind, wrongs
+from regtrace.diagnose.config.traffic import unless_good
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import Front, SetUp
 from regtrace.wire.term import plain

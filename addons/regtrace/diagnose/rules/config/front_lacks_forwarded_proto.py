@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    registry_behind,
-    urls_are_relative,
-    wrongs,
-)
-from regtrace.diagnose.config.traffic import (
-    by_upload_scheme,
-)
+from regtrace.diagnose.config.lookups import registry_behind, urls_are_relative, wrongs
+from regtrace.diagnose.config.traffic import by_upload_scheme
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
 from regtrace.wire.settings import Front, RegistrySide, SetUp
 from regtrace.wire.term import plain
@@ -111,7 +105,9 @@ def front_lacks_forwarded_proto(setup: SetUp) -> Verdict:
                 Wrong(
                     spots=(spot,),
                     fields={"said": plain("nothing" if said is None else "http")},
-                    confidence=Confidence.CERTAIN if registry else Confidence.LIKELY,
+                    confidence=Confidence.CERTAIN
+                    if registry and front.whole
+                    else Confidence.LIKELY,
                 )
             )
     return wrongs(found) or PASSES

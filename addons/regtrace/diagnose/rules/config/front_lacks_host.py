@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    registry_behind,
-    urls_are_relative,
-    wrongs,
-)
-from regtrace.diagnose.config.traffic import (
-    by_upload_host,
-)
+from regtrace.diagnose.config.lookups import registry_behind, urls_are_relative, wrongs
+from regtrace.diagnose.config.traffic import by_upload_host
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
 from regtrace.wire.settings import Front, SetUp
 from regtrace.wire.term import plain
@@ -126,7 +120,7 @@ def front_lacks_host(setup: SetUp) -> Verdict:
                     "host": plain(said.text if said else "$proxy_host (its default)"),
                     "effect": plain(effect),
                 },
-                confidence=Confidence.CERTAIN if registry else Confidence.LIKELY,
+                confidence=Confidence.CERTAIN if registry and front.whole else Confidence.LIKELY,
             )
         )
     return wrongs(found) or PASSES

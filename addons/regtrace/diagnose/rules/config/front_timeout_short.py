@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    seconds,
-    wrongs,
-)
+from regtrace.diagnose.config.lookups import seconds, wrongs
 from regtrace.diagnose.config.traffic import Ruling, Traffic, confirmed, undecided
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
 from regtrace.wire.settings import SetUp

@@ -11,9 +11,7 @@ from regtrace.diagnose.config.lookups import (
     lacks_registry,
     wrongs,
 )
-from regtrace.diagnose.config.traffic import (
-    unless_good,
-)
+from regtrace.diagnose.config.traffic import unless_good
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import Setting, SetUp
 from regtrace.wire.term import host, plain

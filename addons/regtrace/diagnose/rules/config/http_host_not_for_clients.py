@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    is_clusters_own,
-    tls_for_clients,
-)
-from regtrace.diagnose.config.traffic import (
-    by_upload_host,
-)
+from regtrace.diagnose.config.lookups import is_clusters_own, tls_for_clients
+from regtrace.diagnose.config.traffic import by_upload_host
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import SetUp
 from regtrace.wire.term import host, plain

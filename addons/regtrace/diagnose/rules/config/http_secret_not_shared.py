@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    at,
-    lacks_registry,
-)
-from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
+from regtrace.diagnose.config.lookups import at, lacks_registry
+from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
 from regtrace.wire.settings import Setting, SetUp
 from regtrace.wire.term import plain
 
@@ -82,7 +79,9 @@ def http_secret_not_shared(setup: SetUp) -> Verdict:
         if count > 1 and not each.settings.there("http.secret"):
             spot = each.replicas or _balanced(setup)
             spots = at(spot, "more than one registry, and no http.secret")
-            found.append(Wrong(spots=spots, fields={"count": plain(count)}))
+            sure = Confidence.LIKELY if each.partial else Confidence.CERTAIN
+            fields = {"count": plain(count)}
+            found.append(Wrong(spots=spots, fields=fields, confidence=sure))
     secrets = [secret for each in shared if (secret := each.settings.get("http.secret"))]
     if servers > 1 and len({secret.text for secret in secrets}) > 1:
         spots = tuple(Spot(secret, "another secret than the others'") for secret in secrets)

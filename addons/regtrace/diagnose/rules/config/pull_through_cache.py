@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.traffic import (
-    unless_pushed,
-)
+from regtrace.diagnose.config.traffic import unless_pushed
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import SetUp
 from regtrace.wire.term import host

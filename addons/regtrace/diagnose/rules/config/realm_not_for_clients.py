@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    is_clusters_own,
-    is_public,
-    realms,
-)
-from regtrace.diagnose.config.traffic import (
-    Ruling,
-    Traffic,
-    by_realm,
-)
+from regtrace.diagnose.config.lookups import is_clusters_own, is_public, realms
+from regtrace.diagnose.config.traffic import Ruling, Traffic, by_realm
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
 from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.settings import SetUp

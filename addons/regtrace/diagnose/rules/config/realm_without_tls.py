@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    lacks_front,
-    realms,
-    tls_for_clients,
-)
-from regtrace.diagnose.config.traffic import (
-    Ruling,
-    Traffic,
-    by_realm,
-)
+from regtrace.diagnose.config.lookups import lacks_front, realms, tls_for_clients
+from regtrace.diagnose.config.traffic import Ruling, Traffic, by_realm
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import SetUp
 from regtrace.wire.term import host

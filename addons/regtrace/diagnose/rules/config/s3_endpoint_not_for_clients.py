@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    host_and_port,
-    is_clusters_own,
-    is_public,
-)
-from regtrace.diagnose.config.traffic import (
-    Ruling,
-    Traffic,
-    confirmed,
-    refuted,
-)
+from regtrace.diagnose.config.lookups import host_and_port, is_clusters_own, is_public
+from regtrace.diagnose.config.traffic import Ruling, Traffic, confirmed, refuted
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
 from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.settings import SetUp

@@ -5,14 +5,8 @@ from __future__ import annotations
 import re
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    host_and_port,
-)
-from regtrace.diagnose.config.traffic import (
-    Ruling,
-    Traffic,
-    refuted,
-)
+from regtrace.diagnose.config.lookups import host_and_port
+from regtrace.diagnose.config.traffic import Ruling, Traffic, refuted
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
 from regtrace.wire.settings import Setting, SetUp
 from regtrace.wire.term import host, plain

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    lacks_token_side,
-)
-from regtrace.diagnose.config.traffic import (
-    Ruling,
-    Traffic,
-    confirmed,
-    refuted,
-)
+from regtrace.diagnose.config.lookups import lacks_token_side
+from regtrace.diagnose.config.traffic import Ruling, Traffic, confirmed, refuted
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
 from regtrace.wire.settings import SetUp
 from regtrace.wire.term import Term, TermKind

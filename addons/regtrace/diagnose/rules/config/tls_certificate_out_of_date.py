@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from regtrace.diagnose.config.check import Verdict, check
-from regtrace.diagnose.config.lookups import (
-    out_of_date,
-)
-from regtrace.diagnose.config.traffic import (
-    Ruling,
-    Traffic,
-    refuted,
-)
+from regtrace.diagnose.config.check import Verdict, Wrong, check
+from regtrace.diagnose.config.lookups import day, out_of_date
+from regtrace.diagnose.config.traffic import Ruling, Traffic, refuted
 from regtrace.diagnose.rule import Owner, Severity
 from regtrace.wire.settings import SetUp
 
 
-def _against(_: object, traffic: Traffic) -> Ruling | None:
+def _against(wrong: Wrong, traffic: Traffic) -> Ruling | None:
+    """Only another certificate refutes it: this one may have been valid when the capture was made."""
     for leg in traffic.to_registry():
         shown = leg.exchange.connection.certificate
-        if shown and shown.not_before <= leg.started <= shown.not_after:
-            return refuted("the server showed a certificate that was valid then", leg)
+        if shown and day(shown.not_after) != wrong.fields["ends"].text:
+            return refuted("the server showed another certificate", leg)
     return None
 
 

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import (
-    not_read,
-    wrongs,
-)
-from regtrace.diagnose.config.traffic import (
-    unless_good,
-)
+from regtrace.diagnose.config.lookups import not_read, wrongs
+from regtrace.diagnose.config.traffic import unless_good
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, NotSeen, Owner, Severity
 from regtrace.wire.settings import SetUp
 from regtrace.wire.term import plain

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Verdict, check
-from regtrace.diagnose.config.lookups import (
-    out_of_date,
-)
-from regtrace.diagnose.config.traffic import (
-    unless_trusted,
-)
+from regtrace.diagnose.config.lookups import out_of_date
 from regtrace.diagnose.rule import Owner, Severity
 from regtrace.wire.settings import SetUp
 
@@ -44,7 +39,6 @@ auth: {token: {realm: "https://auth.example.com/token", rootcertbundle: token.cr
 ==> token.crt <==
 certificate of key A, from 2015-01-01 to 2099-01-01
 """,
-    against=unless_trusted,
 )
 def token_certificate_out_of_date(setup: SetUp) -> Verdict:
     named = [each.settings.get("auth.token.rootcertbundle") for each in setup.registries]
