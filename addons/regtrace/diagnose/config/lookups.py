@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, NotSeen
 from regtrace.wire.hosts import Reach, reach
-from regtrace.wire.settings import Front, KeyFile, RegistrySide, Setting, SetUp, TokenSide
+from regtrace.wire.settings import Front, KeyFile, RegistrySide, Setting, SetUp
 from regtrace.wire.term import Term, host, plain
 
 _TIME = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)?")
@@ -169,10 +169,6 @@ def wrongs(found: list[Wrong]) -> tuple[Wrong, ...]:
             seen.add(key)
             kept.append(wrong)
     return tuple(kept)
-
-
-def token_side(setup: SetUp) -> TokenSide | None:
-    return setup.token_sides[0] if setup.token_sides else None
 
 
 def not_read(file: KeyFile | None, effect: str) -> NotSeen:

@@ -40,6 +40,7 @@ from regtrace.diagnose.rules.config.s3_chunk_size import s3_chunk_size
 from regtrace.diagnose.rules.config.s3_endpoint_not_for_clients import s3_endpoint_not_for_clients
 from regtrace.diagnose.rules.config.s3_region_differs import s3_region_differs
 from regtrace.diagnose.rules.config.s3_signature_v2 import s3_signature_v2
+from regtrace.diagnose.rules.config.s3_without_tls import s3_without_tls
 from regtrace.diagnose.rules.config.schema1_enabled import schema1_enabled
 from regtrace.diagnose.rules.config.service_differs import service_differs
 from regtrace.diagnose.rules.config.storage_drivers_not_one import storage_drivers_not_one
@@ -75,6 +76,7 @@ CHECKS: tuple[Check, ...] = (
     http_secret_not_shared,
     debug_server_open,
     log_level_debug,
+    s3_without_tls,
     maintenance_read_only,
     pull_through_cache,
     schema1_enabled,
