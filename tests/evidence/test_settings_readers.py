@@ -255,6 +255,9 @@ def test_what_is_included_counts_where_it_is_included(tmp_path: Path) -> None:
         "server { listen 443 ssl; server_name registry.test;"
         " location /v2/ { proxy_pass http://127.0.0.1:5000; } }"
     )
+    (tmp_path / "conf.d" / "limits.conf").write_text("proxy_read_timeout 900s;\n")
+    files = ["nginx.conf", "conf.d/registry.conf", "conf.d/limits.conf"]
+    assert read_files([str(tmp_path / name) for name in files], now=NOW).faults == []
     (front,) = read_files([str(tmp_path)], now=NOW).setup.fronts
     assert front.settings.text("client_max_body_size") == "0"
     assert front.whole

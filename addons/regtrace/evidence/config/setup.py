@@ -94,6 +94,7 @@ def read_texts(
     read = Read(SetUp(now=now))
     by_name: dict[str, Sides] = {}
     included: set[str] = set()
+    failed: dict[str, str] = {}
     environment = Settings()
     must = set(texts if asked is None else asked)
     for name, text in texts.items():
@@ -123,8 +124,9 @@ def read_texts(
             for daemon in said.daemons:
                 _note_secrets(read, daemon.settings)
         except Unreadable as fault:
-            read.faults.append(str(fault))
+            failed[name] = str(fault)
     # What another file includes holds there, with what that one says around it.
+    read.faults = [fault for name, fault in failed.items() if name not in included]
     found = [said for name, said in by_name.items() if name not in included]
     registries = _registries(found, environment)
     fronts = [front for each in found for front in each.fronts]
