@@ -11,7 +11,7 @@ import pytest
 from regtrace.diagnose.engine import examine
 from regtrace.diagnose.facts import Facts
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Fails, Finding, NotSeen, Rule, Severity
-from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT
+from regtrace.diagnose.rules import CATALOGUE, CHECKS, LAST_RESORT
 from regtrace.diagnose.rules.front import body_too_large
 from regtrace.follow.story import Operation
 from regtrace.follow.tracker import tell
@@ -106,15 +106,16 @@ def test_explains_rules_that_exist_and_never_in_a_circle(rule: Rule) -> None:
 
 
 def test_numbers_and_slugs_are_used_once() -> None:
-    assert len({rule.number for rule in RULES}) == len(RULES)
-    assert len({rule.slug for rule in RULES}) == len(RULES)
-    assert all(re.fullmatch(r"RT\d{3}", rule.number) for rule in RULES)
-    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", rule.slug) for rule in RULES)
+    everything = [*RULES, *CHECKS]
+    assert len({rule.number for rule in everything}) == len(everything)
+    assert len({rule.slug for rule in everything}) == len(everything)
+    assert all(re.fullmatch(r"RT\d{3}", rule.number) for rule in everything)
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", rule.slug) for rule in everything)
 
 
 def test_every_rule_file_is_in_the_catalogue() -> None:
     files = {path.stem.replace("_", "-") for path in FOLDER.rglob("*.py")} - {"--init--"}
-    assert files == {rule.slug for rule in RULES}
+    assert files == {rule.slug for rule in (*RULES, *CHECKS)}
 
 
 def test_the_number_says_the_family(rule: Rule) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from regtrace.diagnose.rule import Rule
-from regtrace.diagnose.rules import CATALOGUE, FAMILIES, LAST_RESORT
+from regtrace.diagnose.rules import CATALOGUE, CHECKS, FAMILIES, LAST_RESORT
 from regtrace.diagnose.rules.front import body_too_large
 from regtrace.diagnose.rules.storage import storage_403_on_head
 from regtrace.diagnose.user_rules.view import NAMES
 from regtrace.report import catalogue
 
-RULES = [LAST_RESORT, *CATALOGUE]
+RULES = [LAST_RESORT, *CHECKS, *CATALOGUE]
 PAGE = Path(catalogue.__file__).parents[1] / "diagnose" / "rules" / "README.md"
 
 
@@ -39,7 +39,7 @@ def test_the_page_has_every_rule_and_every_name() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.slug)
-def test_no_field_is_left_in_a_text(rule: Rule) -> None:
+def test_no_field_is_left_in_a_text(rule: catalogue.Entry) -> None:
     """A placeholder is for people: <storage>, not {storage}."""
     field = re.compile(r"\{[a-z_]+\}")
     texts = [rule.title, rule.cause, *rule.fix, *rule.check]

@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from regtrace.cli.doctor_config import config
+from regtrace.cli.doctor_debug import registry_debug
 from regtrace.cli.ending import FAILED, LEAKING, USAGE, end, reader_may_leave
 from regtrace.cli.gateway import read_registry
 from regtrace.cli.session import onward_settings, share_option
@@ -66,6 +68,8 @@ def doctor() -> None:
       regtrace doctor --client docker registry.example.com:5050
       regtrace doctor path                          only the way to the proxy
       regtrace doctor registry registry.example.com --user jane
+      regtrace doctor config /etc/docker/registry/config.yml nginx.conf
+      regtrace doctor registry-debug http://localhost:5001
     """
 
 
@@ -407,3 +411,7 @@ def _print_answer(console: Console, result: _Result) -> None:
     console.print(Text(f"First broken link: {broken.name}. {visible(broken.said)}.", style="bold"))
     if broken.fix:
         console.print(Text(f"Fix: {visible(broken.fix)}"))
+
+
+doctor.add_command(config)
+doctor.add_command(registry_debug)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from regtrace.cli.ending import FAILED, USAGE, end, reader_may_leave
 from regtrace.diagnose.rule import Rule
-from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT
+from regtrace.diagnose.rules import CATALOGUE, CHECKS, LAST_RESORT
 from regtrace.diagnose.user_rules.read import EXAMPLE
 from regtrace.diagnose.user_rules.trial import trials
 from regtrace.diagnose.user_rules.view import NAMES
@@ -137,8 +137,8 @@ def try_rules(directory: str) -> None:
     sys.exit(FAILED if failed else 0)
 
 
-def _all_rules(directory: str) -> list[Rule]:
-    return [LAST_RESORT, *CATALOGUE, *(_read(directory) if directory else ())]
+def _all_rules(directory: str) -> list[catalogue.Entry]:
+    return [LAST_RESORT, *CHECKS, *CATALOGUE, *(_read(directory) if directory else ())]
 
 
 def _read(directory: str) -> tuple[Rule, ...]:
@@ -148,7 +148,7 @@ def _read(directory: str) -> tuple[Rule, ...]:
         end(visible(str(fault)), USAGE)
 
 
-def _no_such(name: str, everything: Sequence[Rule]) -> str:
+def _no_such(name: str, everything: Sequence[catalogue.Entry]) -> str:
     names = [name for rule in everything for name in (rule.number, rule.slug)]
     near = difflib.get_close_matches(name.upper(), names) or difflib.get_close_matches(
         name.lower(), names

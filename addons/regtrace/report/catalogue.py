@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from regtrace.diagnose.config.check import Check
 from regtrace.diagnose.rule import Rule
-from regtrace.diagnose.rules import FAMILIES, VERSION
+from regtrace.diagnose.rules import FAMILIES, LAST_RESORT, VERSION
 from regtrace.diagnose.user_rules.read import EXAMPLE, FIELDS
 from regtrace.diagnose.user_rules.view import NAMES
 from regtrace.report.visible import visible
@@ -27,7 +28,11 @@ _MARKUP = re.compile(r"[\\`*<>\[\]|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 #: Columns that a title needs to stand beside its rule's name.
 _ROOM = 40
 _OWN = "9"
-_UNKNOWN = "0"
+#: Before all families: what no rule knows.
+_UNKNOWN = ""
+
+#: What looks at traffic, and what looks at configuration files.
+Entry = Rule | Check
 
 _INTRODUCTION = """\
 <!-- Made by: regtrace rules --format markdown. Edit the rules, not this page. -->
@@ -36,6 +41,7 @@ _INTRODUCTION = """\
 
 Version {version}, {count}. Each rule is one file of Python in this directory: its texts first, then
 a story that has the fault, the nearest story that has not, and the function that tells them apart.
+Rules of configuration (RT010 to RT099) have files instead; `regtrace doctor config` asks them.
 The same texts stand in reports; `<storage>` and the like are placeholders for what a report names.
 
 `regtrace rules storage 403` finds rules by words, `regtrace rules show RT412` prints one.
@@ -66,7 +72,7 @@ known is an empty text, or -1:
 |---|---|""".format(fields=", ".join(f"`{{{name}}}`" for name in FIELDS))
 
 
-def listed(rules: Sequence[Rule], width: int) -> str:
+def listed(rules: Sequence[Entry], width: int) -> str:
     """A line for each rule, by family."""
     if not rules:
         return "No rule has these words.\n"
@@ -84,7 +90,7 @@ def listed(rules: Sequence[Rule], width: int) -> str:
     return _drawn(lines[1:])
 
 
-def shown(rule: Rule, width: int) -> str:
+def shown(rule: Entry, width: int) -> str:
     """All that one rule says."""
     lines = [f"{rule.number} {rule.slug}"]
     lines += _wrapped("  ", placed(rule.title), width)
@@ -94,6 +100,8 @@ def shown(rule: Rule, width: int) -> str:
         label = "fix" if place == 1 else ""
         lines += _wrapped(f"  {label:<10}{place}. ", placed(step), width)
     lines += ["  check", *(f"    {placed(each)}" for each in rule.check)] if rule.check else []
+    if isinstance(rule, Check) and rule.leads_to:
+        lines += _wrapped("  leads to  ", ", ".join(rule.leads_to), width)
     for place, reference in enumerate(rule.references):
         lines.append(f"  {'see' if place == 0 else '':<10}{reference}")
     for label, story in (("fires on", rule.fires), ("silent on", rule.silent)):
@@ -101,7 +109,7 @@ def shown(rule: Rule, width: int) -> str:
     return _drawn(lines)
 
 
-def page(rules: Sequence[Rule]) -> str:
+def page(rules: Sequence[Entry]) -> str:
     """The whole catalogue as Markdown, and how to add to it."""
     parts = [_INTRODUCTION.format(version=VERSION, count=plural(len(rules), "rule"))]
     for family, members in _families(rules):
@@ -112,7 +120,7 @@ def page(rules: Sequence[Rule]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def as_json(rules: Iterable[Rule]) -> str:
+def as_json(rules: Iterable[Entry]) -> str:
     """The catalogue for programs, pure ASCII."""
     document = {"version": VERSION, "rules": [_plain(rule) for rule in rules]}
     return json.dumps(document, indent=2) + "\n"
@@ -123,29 +131,31 @@ def placed(template: str) -> str:
     return _FIELD.sub(lambda match: f"<{match[1].replace('_', ' ')}>", template)
 
 
-def matching(rules: Iterable[Rule], words: Iterable[str]) -> list[Rule]:
+def matching(rules: Iterable[Entry], words: Iterable[str]) -> list[Entry]:
     """The rules that say all of these words, in whatever case."""
     wanted = [word.lower() for word in words]
     return [rule for rule in rules if all(word in _said(rule) for word in wanted)]
 
 
-def _said(rule: Rule) -> str:
+def _said(rule: Entry) -> str:
     texts = (rule.number, rule.slug, rule.title, rule.cause, *rule.fix, rule.owner.value)
     return placed("\n".join(texts)).lower()
 
 
-def _families(rules: Iterable[Rule]) -> list[tuple[str, list[Rule]]]:
+def _families(rules: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
     grouped = groupby(sorted(rules, key=lambda r: (_family(r), r.number)), key=_family)
     names = {**FAMILIES, _UNKNOWN: "What no rule knows"}
     return [(names[family], list(members)) for family, members in grouped]
 
 
-def _family(rule: Rule) -> str:
+def _family(rule: Entry) -> str:
     """First digit of the number; an organisation's rule is a user's own."""
+    if rule.number == LAST_RESORT.number:
+        return _UNKNOWN
     return rule.number[2] if re.fullmatch(r"RT[0-9]{3}", rule.number) else _OWN
 
 
-def entry(rule: Rule) -> str:
+def entry(rule: Entry) -> str:
     """One rule of the page."""
     lines = [
         f"### {rule.number} {rule.slug}",
@@ -161,6 +171,8 @@ def entry(rule: Rule) -> str:
     ]
     if rule.check:
         lines += ["Check with:", "", *_code([placed(command) for command in rule.check])]
+    if isinstance(rule, Check) and rule.leads_to:
+        lines += [f"In traffic it leads to: {', '.join(rule.leads_to)}.", ""]
     lines += ["Fires on:", "", *_code(_lines(rule.fires))]
     lines += ["Silent on:", "", *_code(_lines(rule.silent))]
     if rule.references:
@@ -200,7 +212,7 @@ def _drawn(lines: Iterable[str]) -> str:
     return "".join(f"{visible(line)}\n" for line in lines)
 
 
-def _plain(rule: Rule) -> Mapping[str, Any]:
+def _plain(rule: Entry) -> Mapping[str, Any]:
     return {
         "number": rule.number,
         "slug": rule.slug,
@@ -211,7 +223,8 @@ def _plain(rule: Rule) -> Mapping[str, Any]:
         "references": list(rule.references),
         "owner": rule.owner.value,
         "severity": rule.severity.value,
-        "explains": sorted(rule.explains),
+        **({"explains": sorted(rule.explains)} if isinstance(rule, Rule) else {}),
+        **({"leads_to": list(rule.leads_to)} if isinstance(rule, Check) else {}),
         "fires": rule.fires.strip("\n"),
         "silent": rule.silent.strip("\n"),
     }

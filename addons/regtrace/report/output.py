@@ -176,6 +176,18 @@ def write(report: Report, paths: Sequence[str], gate: Gate, *, force: bool = Fal
         on_failure.pop_all()
 
 
+def write_text(path: str, text: str, *, force: bool = False) -> None:
+    """Write a text that has passed the gate, as :func:`write` does. Raises Refused."""
+    check_path(path, force=force)
+    with contextlib.ExitStack() as on_failure:
+        try:
+            temporary = _temporary(_target(path).parent, [text], on_failure)
+            os.replace(temporary, _target(path))
+        except OSError as fault:
+            raise _unwritable(path, fault) from None
+        on_failure.pop_all()
+
+
 def _temporary(directory: Path, pieces: Iterable[str], on_failure: contextlib.ExitStack) -> str:
     # mkstemp gives mode 0600.
     handle, name = tempfile.mkstemp(dir=directory, prefix=".regtrace-")

@@ -2,7 +2,7 @@
 
 Verdict first; then each operation with its transfers and their legs as a strip; then the findings,
 what was not seen, and what was counted. Nothing here depends on colour: the outcome is a word and
-a failed leg carries ``!!``. Every string passes ``_Page.text``, so that what strangers wrote can
+a failed leg carries ``!!``. Every string passes ``Page.text``, so that what strangers wrote can
 neither move the cursor nor become markup. Lines keep to the width, except the commands, which
 stay whole so that they can be copied.
 """
@@ -90,7 +90,7 @@ def render(report: Report, *, width: int | None = None, color: bool | None = Non
 
 def print_report(report: Report, console: Console) -> None:
     """Draw the report on this console: its width, its colours, ASCII where it knows no UTF-8."""
-    page = _Page(console)
+    page = Page(console)
     _verdict(page, report)
     _Operations(page, report).draw()
     _Findings(page, report).draw()
@@ -98,7 +98,7 @@ def print_report(report: Report, console: Console) -> None:
     _counts(page, report)
 
 
-class _Page:
+class Page:
     """Puts lines on the console. The only place that makes text drawable, and that prints."""
 
     def __init__(self, console: Console) -> None:
@@ -146,7 +146,7 @@ class _Page:
         self.line(line)
 
 
-def _verdict(page: _Page, report: Report) -> None:
+def _verdict(page: Page, report: Report) -> None:
     outcome, damaged = report.verdict.outcome, report.capture.damaged
     word = page.text(f"{OUTCOMES.get(outcome, outcome)}  ", _STYLES.get(outcome, "bold"), limit=40)
     page.prose(word, page.text(report.verdict.sentence, "bold"))
@@ -160,7 +160,7 @@ def _verdict(page: _Page, report: Report) -> None:
 class _Operations:
     """Each operation: a head line, then a row per transfer and one for the legs outside them."""
 
-    def __init__(self, page: _Page, report: Report) -> None:
+    def __init__(self, page: Page, report: Report) -> None:
         self.page = page
         self.report = report
         self.legs = report.legs
@@ -264,7 +264,7 @@ class _Findings:
     another operation.
     """
 
-    def __init__(self, page: _Page, report: Report) -> None:
+    def __init__(self, page: Page, report: Report) -> None:
         self.page = page
         self.findings = {finding.id: finding for finding in report.findings}
         self.legs = report.legs
@@ -367,7 +367,7 @@ class _Findings:
         return f"{leg_name(leg)} at {clock(leg.started)} UTC ({leg_id})"
 
 
-def _not_seen(page: _Page, report: Report) -> None:
+def _not_seen(page: Page, report: Report) -> None:
     if report.not_seen:
         page.line()
         page.line(Text("not seen", "bold"))
@@ -376,7 +376,7 @@ def _not_seen(page: _Page, report: Report) -> None:
         page.prose(Text("    "), page.text(entry.effect))
 
 
-def _counts(page: _Page, report: Report) -> None:
+def _counts(page: Page, report: Report) -> None:
     capture, redaction = report.capture, report.redaction
     counted = (
         plural(capture.flows, "flow"),

@@ -51,26 +51,29 @@ def start(settings: Settings) -> None:
     if settings.through != "nginx" and "http" not in settings.nginx:
         return
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    port = world.FRONT_PORTS["nginx"]
+    _CONF.write_text(configuration(settings))
+    _ACCOUNTS.write_text(f"{world.USER}:{{PLAIN}}{world.PASSWORD}\n")
+    process.start(
+        "nginx",
+        ["nginx", "-e", "stderr", "-c", str(_CONF)],
+        lambda: process.listens(world.REGISTRY_ADDRESS, world.FRONT_PORTS["nginx"]),
+    )
+
+
+def configuration(settings: Settings) -> str:
+    """nginx.conf."""
     ports = range(world.REGISTRY_PLAIN_PORT, world.REGISTRY_PLAIN_PORT + _count(settings))
     headers = settings.nginx["headers"].items()
-    text = _CONF_TEXT.format(
+    return _CONF_TEXT.format(
         folder=_FOLDER,
         address=world.REGISTRY_ADDRESS,
-        port=port,
+        port=world.FRONT_PORTS["nginx"],
         registries="\n".join(f"server {world.REGISTRY_ADDRESS}:{each};" for each in ports),
         certificate=keys.LEAF,
         key=keys.LEAF_KEY,
         upstream=settings.nginx["upstream"],
         headers="\n".join(f"proxy_set_header {name} {value};" for name, value in headers),
         **{block: settings.nginx.get(block, "") for block in ("http", "server", "location")},
-    )
-    _CONF.write_text(text)
-    _ACCOUNTS.write_text(f"{world.USER}:{{PLAIN}}{world.PASSWORD}\n")
-    process.start(
-        "nginx",
-        ["nginx", "-e", "stderr", "-c", str(_CONF)],
-        lambda: process.listens(world.REGISTRY_ADDRESS, port),
     )
 
 

@@ -24,16 +24,19 @@ def start(settings: Settings) -> None:
 
 
 def _start(name: str, said: Tree, port: int, *, tls: bool) -> None:
-    config = merged(said, {"http": {"addr": f"{world.REGISTRY_ADDRESS}:{port}"}})
-    if not tls:
-        config = merged(config, {"http": {"tls": None}})
     path = world.STATE / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(configuration(said, port, tls=tls)))
     process.start(
         name,
         ["docker-registry", "serve", str(path)],
         lambda: process.listens(world.REGISTRY_ADDRESS, port),
     )
+
+
+def configuration(said: Tree, port: int, *, tls: bool) -> Tree:
+    """config.yml of a registry that listens on this port."""
+    config: Tree = merged(said, {"http": {"addr": f"{world.REGISTRY_ADDRESS}:{port}"}})
+    return config if tls else merged(config, {"http": {"tls": None}})
 
 
 def _mount_disk(options: str) -> None:

@@ -1,10 +1,15 @@
-"""The catalogue: every rule, by number. A rule that is in no family's list does not exist."""
+"""The catalogue: every rule, by number. A rule that is in no family's list does not exist.
+
+``CATALOGUE`` is asked about traffic, ``CHECKS`` about configuration files.
+"""
 
 from __future__ import annotations
 
+from regtrace.diagnose.config.check import Check
 from regtrace.diagnose.rule import Rule
 from regtrace.diagnose.rules import (
     client,
+    config,
     content,
     front,
     registry,
@@ -17,6 +22,7 @@ from regtrace.diagnose.rules.unrecognised_failure import unrecognised_failure
 
 #: First digit of the number → what its family is about.
 FAMILIES = {
+    "0": "Configuration: what files say before anybody pushes",
     "1": "Transport: names, connections, TLS, this proxy itself",
     "2": "Tokens and challenges",
     "3": "Upload addressing",
@@ -46,6 +52,9 @@ CATALOGUE: tuple[Rule, ...] = tuple(
         key=lambda rule: rule.number,
     )
 )
+
+#: Those that look at configuration files (``regtrace doctor config``).
+CHECKS: tuple[Check, ...] = config.CHECKS
 
 #: Asked last, when a failed operation has no root among the findings.
 LAST_RESORT: Rule = unrecognised_failure

@@ -1,0 +1,1 @@
+"""Configuration files as evidence: a reader for each kind. ``diagnose.config`` asks questions."""
