@@ -115,9 +115,13 @@ class Leg:
 class Evidence:
     leg: str
     where: str
-    """A path into the leg, such as ``response.header.WWW-Authenticate``."""
+    """A path into the leg, such as ``response.header.WWW-Authenticate``; or whose log it is:
+    ``registry-log``, ``front-log``, ``token-log``."""
     value: str
     why: str
+    file: str | None = None
+    line: int | None = None
+    """Where it stands in that log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from regtrace.diagnose.rule import (
 from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import host, plain
+from regtrace.wire.testimony import Told
 
 #: Cloudflare has numbers of its own for what others call 502 and 504.
 _BROKEN = frozenset({502, 520, 521, 523, 525, 526, 530})
@@ -160,7 +161,7 @@ def gateway_error_page(operation: Operation, facts: Facts) -> Verdict:
             "status": plain(first.status),
             "server": host(first.url.authority),
             "seconds": plain(f"{seconds(first):.1f}"),
-            "meaning": plain(_meaning(first)),
+            "meaning": plain(_meaning(first, facts.told(first))),
         },
         count=len(legs),
         owner=front_owner(first),
@@ -178,7 +179,20 @@ def _is_gateways(leg: Leg) -> bool:
     return bare or leg.error.dialect in {"html", "text"}
 
 
-def _meaning(leg: Leg) -> str:
+#: What the proxy's own log says of its upstream.
+_LOGGED = {
+    Told.UPSTREAM_REFUSED: "its own log says that nothing listens where it passes requests on to",
+    Told.UPSTREAM_UNKNOWN: "its own log says that it finds no server behind it",
+    Told.UPSTREAM_TLS: "its own log says that TLS to the server behind it failed",
+    Told.UPSTREAM_LATE: "its own log says that the server behind it did not answer in time",
+    Told.UPSTREAM_BROKE: "its own log says that the server behind it closed the connection",
+}
+
+
+def _meaning(leg: Leg, told: frozenset[Told]) -> str:
+    logged = next((words for meaning, words in _LOGGED.items() if meaning in told), None)
+    if logged is not None:
+        return logged
     if leg.status in _LATE:
         return "the server behind it did not answer in time"
     if leg.status in _BROKEN:
