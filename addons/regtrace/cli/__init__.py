@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from regtrace import __version__
-from regtrace.cli import annotate, convert, report, rules
+from regtrace.cli import annotate, convert, explain, report, rules
 from regtrace.setup.script import addon_path
 
 
@@ -21,6 +21,7 @@ def main() -> None:
     \b
     Live, while pushing:   mitmdump -s "$(regtrace addon-path)" -w push.mitm
     From a saved capture:  regtrace report push.mitm
+    From a message alone:  regtrace explain "denied: "
     """
 
 
@@ -38,3 +39,4 @@ main.add_command(report.report)
 main.add_command(convert.convert)
 main.add_command(annotate.annotate)
 main.add_command(rules.rules)
+main.add_command(explain.explain)

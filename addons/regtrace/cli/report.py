@@ -15,8 +15,10 @@ from rich.progress import Progress
 
 from regtrace.cli.ending import FAILED, LEAKING, USAGE, complain, end, reader_may_leave
 from regtrace.diagnose.yamltext import Mistake
+from regtrace.evidence.client_log import ClientJoin, ClientMessage
 from regtrace.evidence.hearing import hear, lacks
 from regtrace.evidence.reading import Unreadable as UnreadableLog
+from regtrace.evidence.reading import opened
 from regtrace.proxy.capture import HAR_LACKS, Reader, Unreadable, open_capture
 from regtrace.proxy.guard import place_of
 from regtrace.proxy.history import History
@@ -80,6 +82,14 @@ _LONG = 4 * 1024 * 1024
     " requests. '-' is standard input; gzip, bzip2 and xz are unpacked. May be repeated.",
 )
 @click.option(
+    "--client-log",
+    "client_logs",
+    metavar="FILE",
+    multiple=True,
+    help="What the client printed (docker, dockerd's debug log, podman, skopeo, buildah, buildkit,"
+    " ctr, kaniko): each message is joined to the request that made it. May be repeated.",
+)
+@click.option(
     "--config",
     metavar="FILE",
     default="",
@@ -100,6 +110,7 @@ def report(
     force: bool,
     share: str,
     logs: Sequence[str],
+    client_logs: Sequence[str],
     config: str,
     rules: str,
     strict: bool,
@@ -119,24 +130,26 @@ def report(
       regtrace report push.mitm
       regtrace report push.mitm -o push.json -o push.txt
       zcat push.mitm.gz | regtrace report - --format json
+      regtrace report push.mitm --registry-log registry.log.1.gz --client-log push.log
     """
     try:
         for path in outputs:
             check_path(path, force=force)
         site = read_site(config, rules)
         gc.set_threshold(50_000)  # almost all that is made here is wanted
-        if len([path for path in (*captures, *logs) if path == "-"]) > 1:
+        if len([path for path in (*captures, *logs, *client_logs) if path == "-"]) > 1:
             raise Refused("'-' can be named only once: there is one standard input")
-        draft = Draft(hears_logs=bool(logs))
+        draft = Draft(hears_logs=bool(logs or client_logs))
         readings = [_Reading(path, site, draft) for path in captures]
         if not any(reading.readable for reading in readings):
             sys.exit(USAGE)
+        printed = _printed(client_logs, draft)
         unheard = _hear(logs, site, draft)
         level = Level(share)
         wanted = form or (None if outputs else "text")
         forms = {*([wanted] if wanted else []), *map(format_of, outputs)}
         canaries = prove(draft.sample.exchanges(), level, sorted(forms))
-        told = _report(readings, draft, level, canaries, unheard)
+        told = _report(readings, draft, level, canaries, unheard, printed)
         gate = Gate(draft.holdings)
         page = rendered(told, wanted, gate) if wanted else ""
         write(told, outputs, gate, force=force)
@@ -212,6 +225,7 @@ def _hear(paths: Sequence[str], site: Site, draft: Draft) -> list[model.NotSeen]
     """Join these logs to what went wrong, and judge it once more. What they do not tell is given
     back. Raises Refused."""
     if not paths:
+        draft.settle(site.examine)
         return []
     try:
         heard = hear(paths, draft.legs())
@@ -232,12 +246,28 @@ def _hear(paths: Sequence[str], site: Site, draft: Draft) -> list[model.NotSeen]
     return spots
 
 
+def _printed(paths: Sequence[str], draft: Draft) -> list[ClientMessage]:
+    """What clients printed, joined to the legs. Raises Refused."""
+    join = ClientJoin(draft.legs())
+    printed: list[ClientMessage] = []
+    for path in paths:
+        try:
+            with opened(path) as stream:
+                printed += join.read(stream, path)
+        except UnreadableLog as fault:
+            raise Refused(visible(f"{path}: {fault}")) from None
+    for message in printed:
+        draft.holdings.add_text(message.said)
+    return printed
+
+
 def _report(
     readings: Sequence[_Reading],
     draft: Draft,
     level: Level,
     canaries: model.Canaries,
     unheard: Sequence[model.NotSeen],
+    printed: Sequence[ClientMessage],
 ) -> model.Report:
     read = [reading for reading in readings if reading.readable]
     histories = [reading.history for reading in read]
@@ -253,6 +283,7 @@ def _report(
         ),
         redactor=Redactor(level, draft.holdings),
         canaries=canaries,
+        printed=printed,
         missed=[
             *unheard,
             *(lack for reading in read for lack in (*reading.lacks, *reading.history.lacks())),

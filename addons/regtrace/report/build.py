@@ -14,6 +14,7 @@ from dataclasses import replace
 from regtrace import __version__
 from regtrace.diagnose import rules
 from regtrace.diagnose.rule import Evidence, Finding
+from regtrace.evidence.client_log import ClientMessage
 from regtrace.redact import redactor as redaction
 from regtrace.redact.prose import MOST
 from regtrace.redact.redactor import Redactor
@@ -60,8 +61,9 @@ def compose(
     redactor: Redactor,
     canaries: model.Canaries | None = None,
     missed: Iterable[model.NotSeen] = (),
+    printed: Iterable[ClientMessage] = (),
 ) -> model.Report:
-    """The same by a redactor that knows all that they hold."""
+    """The same by a redactor that knows all that they hold; ``printed`` is what clients did."""
     accounts = sorted(accounts, key=lambda account: account.started)
     scribe = _Scribe(accounts, redactor)
     operations = tuple(scribe.operation(account) for account in accounts)
@@ -85,6 +87,7 @@ def compose(
         legs=scribe.legs(),
         findings=findings,
         not_seen=tuple(dict.fromkeys(not_seen)),
+        client_messages=tuple(map(scribe.client_message, printed)),
         redaction=model.Redaction(
             redactor.level.value, redactor.counts, canaries or model.Canaries(0, 0)
         ),
@@ -161,6 +164,8 @@ class _Scribe:
         self._accounts = accounts
         legs = sorted((leg.started, leg.id) for account in accounts for leg in account.legs)
         self._leg_ids = {leg_id: f"leg-{n}" for n, (_, leg_id) in enumerate(legs, 1)}
+        self._operations: dict[str, str] = {}
+        """Exchange of a leg → id of its operation."""
         self._ids: dict[int, str] = {}
         """Of each account and finding, by identity."""
         counts: Counter[str] = Counter()
@@ -169,6 +174,7 @@ class _Scribe:
             kind = account.operation.kind.value
             counts[kind] += 1
             self._ids[id(account)] = f"{kind}-{counts[kind]}"
+            self._operations.update((leg.id, f"{kind}-{counts[kind]}") for leg in account.legs)
             for finding in account.diagnosis.findings:
                 findings += 1
                 self._ids[id(finding)] = f"finding-{findings}"
@@ -238,6 +244,18 @@ class _Scribe:
             suppressed=suppression if finding.suppressed else None,
             suppression_ended=None if finding.suppressed else suppression,
             rivals=tuple(ids[slug] for slug in finding.rivals),
+        )
+
+    def client_message(self, message: ClientMessage) -> model.ClientMessage:
+        leg = self._leg_ids.get(message.leg or "")
+        return model.ClientMessage(
+            said=self.redactor.prose(message.said),
+            means=message.sense,
+            leg=leg,
+            operation=self._operations.get(message.leg or ""),
+            joined_by=message.joined_by,
+            file=self.redactor.capture_name(message.file),
+            line=message.line,
         )
 
     def _suppression(self, finding: Finding) -> model.Suppression | None:

@@ -167,6 +167,20 @@ class NotSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientMessage:
+    """What the client printed, and which leg made it print so."""
+
+    said: str
+    means: str
+    leg: str | None
+    operation: str | None
+    joined_by: str
+    """By what the leg is known, or why it is not."""
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Canaries:
     planted: int
     found: int
@@ -190,4 +204,5 @@ class Report:
     findings: tuple[Finding, ...]
     not_seen: tuple[NotSeen, ...]
     redaction: Redaction
+    client_messages: tuple[ClientMessage, ...] = ()
     schema: str = field(default=SCHEMA)

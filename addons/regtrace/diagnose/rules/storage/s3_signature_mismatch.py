@@ -26,7 +26,10 @@ from regtrace.wire.term import plain
         " {why}"
     ),
     fix=(
-        "{first}",
+        (
+            "{first} give the registry the secret that belongs to its key id (storage.s3.secretkey in"
+            " config.yml, or REGISTRY_STORAGE_S3_SECRETKEY), and restart it."
+        ),
         (
             "If a reverse proxy stands before {storage}, let it pass the Host header, the path and"
             " the query unchanged: nginx proxy_set_header Host $http_host; and proxy_pass without"
@@ -104,20 +107,10 @@ def s3_signature_mismatch(operation: Operation, facts: Facts) -> Verdict:
         {
             "storage": first.place,
             "why": plain(why),
-            "first": plain(_SECRET_IS_WRONG if first.nested else _SECRET_MAY_BE_WRONG),
+            "first": plain("First of all" if first.nested else "If every object is refused,"),
         },
         owner=owner,
     )
-
-
-_SECRET_IS_WRONG = (
-    "Give the registry the secret that belongs to its key id (storage.s3.secretkey in config.yml, or"
-    " REGISTRY_STORAGE_S3_SECRETKEY), and restart it."
-)
-_SECRET_MAY_BE_WRONG = (
-    "If every object is refused, give the registry the right secret again (storage.s3.secretkey) and"
-    " restart it."
-)
 
 
 def _who_changed_it(refusal: StorageRefusal) -> tuple[Owner, str]:
