@@ -153,14 +153,22 @@ class Join:
         if named:
             return tuple(named.values())
         if line.path is not None:
-            asked = self._by_path.get(_from_v2(line.path), ())
+            asked = self._by_path.get(_from_v2(line.path), [])
             alike = [leg for leg in asked if _is_like(line, leg)]
         else:
-            alike = self._by_repository.get(line.repository or "", [])
+            alike = asked = self._by_repository.get(line.repository or "", [])
         then = tuple(leg for leg in alike if self._is_then(line, leg))
-        if alike and not then and line.time is not None and len(count.missed) < _MOST_WAITING:
-            count.missed.append(min((self._apart(line, leg) for leg in alike), key=abs))
+        if not then:
+            self._note_miss(line, asked, count)
         return then
+
+    def _note_miss(self, line: LogLine, asked: Iterable[Leg], count: Count) -> None:
+        """By how much a line of the same request lies beside it in time."""
+        apart = [self._apart(line, leg) for leg in asked if line.method in {None, leg.method}]
+        nearest = min(apart, key=abs, default=0.0)
+        late = line.time is not None and abs(nearest) > TOLERANCE
+        if late and len(count.missed) < _MOST_WAITING:
+            count.missed.append(nearest)
 
     def _is_then(self, line: LogLine, leg: Leg) -> bool:
         return line.time is None or abs(self._apart(line, leg)) <= TOLERANCE

@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from regtrace.redact.shapes import credentials_in, user_and_password
+from regtrace.redact.shapes import credentials_in, is_word, user_and_password
 from regtrace.wire.challenge import parse_challenges
 from regtrace.wire.coding import decoded
 from regtrace.wire.endpoint import parse_endpoint
@@ -109,8 +109,10 @@ def secrets_in_text(text: str) -> Iterator[Secret]:
         yield from _in_target("log", url)
     for authorization in _LOGIN_IN_TEXT.findall(text):
         yield from _in_authorization("log", authorization)
-    for key, value in _PAIR_IN_TEXT.findall(text):
-        if _is_secret_key(key):
+    for key, found in _PAIR_IN_TEXT.findall(text):
+        value = found.rstrip(".:!?)]}")
+        # "invalid password: unauthorized" is a sentence.
+        if _is_secret_key(key) and not is_word(value):
             yield from _opened("log", "token", value)
 
 

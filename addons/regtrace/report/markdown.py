@@ -133,7 +133,7 @@ def _finding(explained: Explained, findings: dict[str, Finding], report: Report)
         for row in root.evidence[:_MANY]:
             leg = report.legs.get(row.leg)
             where = f"{_code(leg_name(leg))} at {clock(leg.started)} UTC" if leg else _code(row.leg)
-            said_there = f"{_code(row.where)} = {_code(row.value)}"
+            said_there = f"{_code(row.place)} = {_code(row.value)}"
             lines.append(f"- {where}: {said_there}: {_prose(row.why)}")
         lines.append("\n</details>\n")
     if root.references:

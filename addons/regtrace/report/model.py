@@ -123,6 +123,11 @@ class Evidence:
     line: int | None = None
     """Where it stands in that log."""
 
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        return self.where if self.file is None else f"{self.where}, {self.file} line {self.line}"
+
 
 @dataclass(frozen=True, slots=True)
 class Suppression:

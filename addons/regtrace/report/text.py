@@ -358,7 +358,7 @@ class _Findings:
             self._item(label, self.page.text(self._leg(leg_id)))
             label = ""
             for item in items:
-                self._item("", self.page.text(f"{item.where} = {item.value}"), marker="  ")
+                self._item("", self.page.text(f"{item.place} = {item.value}"), marker="  ")
                 self._item("", self.page.text(item.why, "dim"), marker="    ")
 
     def _leg(self, leg_id: str) -> str:

@@ -181,11 +181,11 @@ def _is_gateways(leg: Leg) -> bool:
 
 #: What the proxy's own log says of its upstream.
 _LOGGED = {
-    Told.UPSTREAM_REFUSED: "its own log says that nothing listens where it passes requests on to",
-    Told.UPSTREAM_UNKNOWN: "its own log says that it finds no server behind it",
-    Told.UPSTREAM_TLS: "its own log says that TLS to the server behind it failed",
-    Told.UPSTREAM_LATE: "its own log says that the server behind it did not answer in time",
-    Told.UPSTREAM_BROKE: "its own log says that the server behind it closed the connection",
+    Told.UPSTREAM_REFUSED: "nothing listens where it passes requests on to (so its own log)",
+    Told.UPSTREAM_UNKNOWN: "it finds no server behind it (so its own log)",
+    Told.UPSTREAM_TLS: "TLS to the server behind it failed (so its own log)",
+    Told.UPSTREAM_LATE: "the server behind it did not answer in time (so its own log)",
+    Told.UPSTREAM_BROKE: "the server behind it closed the connection (so its own log)",
 }
 
 
