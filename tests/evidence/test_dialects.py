@@ -115,8 +115,7 @@ NGINX = (
             Told.UPSTREAM_REFUSED,
         ),
         (
-            "upstream timed out (110: Connection timed out) while reading response header from"
-            " upstream",
+            "upstream timed out (110: Connection timed out) while reading response header",
             Told.UPSTREAM_LATE,
         ),
         (

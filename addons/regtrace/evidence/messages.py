@@ -62,7 +62,7 @@ _ON_TUNNEL = "the CONNECT or the TLS handshake, which only a running proxy sees"
 #: The more particular before the more general: the first that fit come first in an answer.
 MESSAGES: tuple[Message, ...] = (
     _entry(
-        r"error parsing HTTP 403 response body: unexpected end of JSON input",
+        r"error parsing HTTP 403 response body: unexpected end of JSON",
         "A 403 without a body, where the client expected JSON: most often to a HEAD, so the answer"
         " of a storage, not of the registry.",
         _ON_STORAGE,
@@ -77,7 +77,7 @@ MESSAGES: tuple[Message, ...] = (
         ("ecr-iam-denied", "the registry is ECR and itself answers 403"),
     ),
     _entry(
-        r"error parsing HTTP 400 response body: unexpected end of JSON input",
+        r"error parsing HTTP 400 response body: unexpected end of JSON",
         "A 400 without a body, where the client expected JSON: a HEAD that a storage refused.",
         _ON_STORAGE,
         ("s3-wrong-region", "the region in X-Amz-Credential is not the bucket's"),
@@ -152,6 +152,7 @@ MESSAGES: tuple[Message, ...] = (
         ("anonymous-where-login-needed", "no credentials were sent"),
         ("token-server-error", "it answers 5xx"),
         ("token-missing-in-answer", "it answers 200 without a token"),
+        ("realm-scheme-downgrade", "502: the realm begins with http:// at a port with TLS"),
         ("rate-limited", "it answers 429"),
     ),
     _entry(
@@ -190,6 +191,7 @@ MESSAGES: tuple[Message, ...] = (
         ("token-grants-less-than-asked", "the token's access lacks what was asked for"),
         ("anonymous-where-login-needed", "the token was fetched without credentials"),
         ("account-not-permitted", "the registry itself says DENIED"),
+        ("token-names-other-repository", "the token names another repository"),
         ("repository-unknown", "the repository does not exist, and the registry hides that"),
         ("token-pat-scope-too-small", "a personal access token without write rights was used"),
         ("quota-exceeded", "DENIED with words about a quota"),
@@ -206,6 +208,7 @@ MESSAGES: tuple[Message, ...] = (
         ("token-bad-credentials", "the token server answers 401"),
         ("token-signed-by-untrusted-key", "the registry answers invalid_token to a sound token"),
         ("token-clock-skew", "the token is not valid at the registry's Date"),
+        ("token-missing-in-answer", "the token server's answer has no token in it"),
         ("token-expired-during-upload", "the 401 comes at a late PATCH or PUT"),
         ("bearer-lost-before-registry", "the 401 has no error= although a Bearer was sent"),
         ("token-audience-mismatch", "aud is not the service of the challenge"),
@@ -382,6 +385,9 @@ MESSAGES: tuple[Message, ...] = (
         ("s3-signature-mismatch", "the storage says SignatureDoesNotMatch"),
         ("presigned-method-mismatch", "HEAD is refused and GET is not"),
         ("presigned-url-expired", "the URL was over"),
+        ("blob-unknown-on-pull", "404 by the registry itself"),
+        ("blob-missing-in-storage", "404 by the storage"),
+        ("storage-endpoint-unreachable", "502: the proxy does not reach the storage's host"),
     ),
     _entry(
         r"HEAD responses have no body, use GET for details",
@@ -399,7 +405,7 @@ MESSAGES: tuple[Message, ...] = (
     ),
     _entry(
         r"(?:received unexpected HTTP status|unexpected status(?: code)?):? ?(?:50[234]|52\d)"
-        r"|50[234] (?:Bad Gateway|Service Unavailable|Gateway Time-?out)|: Bad Gateway\W*$",
+        r"|50[234] (?:Bad Gateway|Service Unavailable|Gateway Time-?out)|(?:^|: )Bad Gateway\W*$",
         "A proxy answers in the registry's place: it got no answer itself.",
         "the leg with that status: its Server header says which proxy",
         ("gateway-error-page", "a reverse proxy's page"),
@@ -511,7 +517,7 @@ MESSAGES: tuple[Message, ...] = (
         ("not-a-registry-answer", "something else answered"),
     ),
     _entry(
-        r"invalid status code from registry 502|pinging container registry",
+        r"pinging container registry",
         "The registry's first answer, to /v2/, is no registry's.",
         "the request to /v2/, or the CONNECT before it",
         ("upstream-certificate-rejected-by-mitm", "the proxy refused the registry's certificate"),
@@ -521,6 +527,8 @@ MESSAGES: tuple[Message, ...] = (
         ("tcp-refused-or-timeout", "nothing listens there"),
         ("gateway-error-page", "a reverse proxy's page"),
         ("challenge-missing", "it answers 401 without WWW-Authenticate"),
+        ("client-certificate-required-http", "400: nginx wants a certificate from the client"),
+        ("plain-http-to-tls-port", "400: plain HTTP to a port with TLS"),
     ),
 )
 

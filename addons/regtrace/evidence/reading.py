@@ -109,15 +109,15 @@ def lines(stream: BinaryIO, wanted: Wanted, count: Count) -> Iterator[tuple[int,
         cut = whole.rfind(b"\n") + 1
         if not cut and len(whole) > MOST_LINE:
             count.lines += 1
-            count.too_long += 1
+            count.too_long += bool(_places(whole, wanted))
             carry, skipping = b"", True
             continue
         yield from _in_block(whole[:cut], wanted, count, last)
         last = whole[whole.rfind(b"\n", max(0, cut - _BACK), max(0, cut - 1)) + 1 : cut][:_BACK]
         carry = whole[cut:]
-        if len(carry) > _BLOCK:
+        if len(carry) > MOST_LINE:
             count.lines += 1
-            count.too_long += 1
+            count.too_long += bool(_places(carry, wanted))
             carry, skipping = b"", True
     if carry:
         yield from _in_block(carry, wanted, count, last)

@@ -60,7 +60,7 @@ def test_blocks_make_no_difference(log: list[bytes], block: int) -> None:
 
 def test_megabyte_lines_are_passed_over_and_counted() -> None:
     long = b"/v2/a/manifests/1 " * 300_000 + b"\n"
-    given, count = found(HIT + long + HIT + b"/v2/a/manifests/1" + b"x" * MOST_LINE + b"\n" + HIT)
+    given, count = found(HIT + long + HIT + b"/v2/a/manifests/1 " + b"x" * MOST_LINE + b"\n" + HIT)
     assert [number for number, _, _ in given] == [1, 3, 5]
     assert (count.lines, count.too_long) == (5, 2)
 
