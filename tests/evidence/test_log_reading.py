@@ -58,6 +58,18 @@ def test_blocks_make_no_difference(log: list[bytes], block: int) -> None:
     assert counted.lines == all_lines.lines == len(log)
 
 
+def test_of_many_lines_those_of_another_time_are_not_read() -> None:
+    """In UTC, told exactly; in a zone that is not known, by the minutes within a quarter."""
+    early = b'/v2/a/manifests/1 "time":"2026-01-15T11:00:00Z"\n'
+    log = early * 3_000 + early.replace(b"11:00", b"12:00")
+    log += b"/v2/a/manifests/1 2026/01/15 14:30:00 x\n/v2/a/manifests/1 2026/01/15 14:31:00 x\n"
+    log += b"/v2/a/manifests/1 no clock\n" + b"/v2/a/manifests/1 [15/Jan/2026:12:00:00 +0000]\n"
+    noon = Wanted(WANTED.paths, minutes={29_474_640})
+    given, count = found(log, noon)
+    assert [number for number, _, _ in given][2_000:] == [3_001, 3_002, 3_004, 3_005]
+    assert count.lines == 3_005
+
+
 def test_megabyte_lines_are_passed_over_and_counted() -> None:
     long = b"/v2/a/manifests/1 " * 300_000 + b"\n"
     given, count = found(HIT + long + HIT + b"/v2/a/manifests/1 " + b"x" * MOST_LINE + b"\n" + HIT)

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -27,6 +28,14 @@ _V2 = re.compile(rb"/v2/[\w./:@%~+-]{0,2000}")
 _ZSTD = b"\x28\xb5\x2f\xfd"
 #: Ids that are searched for one by one: more would make the search slow.
 _MOST_IDS = 8
+_CLOCK = re.compile(rb"\d\d:(\d\d):\d\d")
+#: Of a line whose zone is UTC: up to the minute.
+_UTC = re.compile(
+    rb"(\d{4}-\d\d-\d\dT\d\d:\d\d):\d\d(?:\.\d{1,9})?Z"
+    rb"|(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d):\d\d \+0000\]"
+)
+#: Lines that are looked at whatever their time, so that a log of another day can be told.
+_FIRST = 2_000
 #: Lines before a wanted one that may belong to it, in bytes.
 _BACK = 8 * 1024
 
@@ -78,6 +87,9 @@ class Wanted:
     phrases: tuple[bytes, ...] = ()
     """Anything else: other paths, words."""
     ids: Set[bytes] = frozenset()
+    minutes: Set[int] | None = None
+    """The minutes, since 1970, in which any request that matters may have been logged; None: in
+    any."""
 
 
 @dataclass(slots=True)
@@ -85,6 +97,8 @@ class Count:
     """What became of the lines of one log."""
 
     lines: int = 0
+    looked_at: int = 0
+    """Lines that hold what is wanted."""
     too_long: int = 0
     """Lines that may have mattered, and are longer than any of these programs writes."""
     unreadable: int = 0
@@ -127,6 +141,7 @@ def _in_block(
     block: bytes, wanted: Wanted, count: Count, last: bytes
 ) -> Iterator[tuple[int, bytes, bytes]]:
     counted, done = 0, -1
+    then = _Then.of(wanted.minutes)
     for found in _places(block, wanted):
         if found < done:
             continue  # the same line
@@ -138,12 +153,42 @@ def _in_block(
         if end - start > MOST_LINE:
             count.too_long += 1
             continue
+        count.looked_at += 1
+        if count.looked_at > _FIRST and then and not then.may_be(block[start:end]):
+            continue
         back = block.rfind(b"\n", max(0, start - 1 - _BACK), max(0, start - 1)) + 1
         before = block[back : start - 1] if start else last
         yield count.lines + 1, block[start:end], before
     count.lines += block.count(b"\n", counted)
     if block and not block.endswith(b"\n"):
         count.lines += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Then:
+    """Whether a line may be of these minutes, by its bytes: far cheaper than to read it."""
+
+    written: Set[bytes]
+    """The minutes as they are written in UTC."""
+    within: Set[int]
+    """Within a quarter of an hour: zones differ by whole ones."""
+
+    @classmethod
+    def of(cls, minutes: Set[int] | None) -> _Then | None:
+        if minutes is None:
+            return None
+        moments = [datetime.fromtimestamp(60 * each, tz=timezone.utc) for each in minutes]
+        forms = ("%Y-%m-%dT%H:%M", "%d/%b/%Y:%H:%M")
+        written = {moment.strftime(form).encode() for moment in moments for form in forms}
+        return cls(written, {each % 15 for each in minutes})
+
+    def may_be(self, line: bytes) -> bool:
+        """Lines without a clock may be of any time."""
+        in_utc = _UTC.findall(line)
+        if in_utc:
+            return any((iso or clf) in self.written for iso, clf in in_utc)
+        clocks = _CLOCK.findall(line)
+        return not clocks or any(int(minute) % 15 in self.within for minute in clocks)
 
 
 def _places(block: bytes, wanted: Wanted) -> list[int]:

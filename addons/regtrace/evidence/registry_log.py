@@ -31,6 +31,8 @@ TOLERANCE = 2.0
 _QUARTER, _FARTHEST = 900.0, 14 * 3600
 #: Seconds between a line that names no request and the line of its request.
 _BESIDE = 0.05
+#: Minutes of a capture by which lines are told to be of another time.
+_MOST_MINUTES = 2_000
 #: Lines about one leg, and lines that wait to be joined, that are kept at most.
 _MOST_LINES, _MOST_WAITING = 6, 20_000
 
@@ -112,7 +114,19 @@ class Join:
         # A shorter one would be found in every line.
         others = [p for p in sorted(paths) if not p.startswith(b"/v2/") and len(p) >= _SHORTEST]
         ids = {name.encode("utf-8", "replace") for name in self._by_id}
-        return Wanted(paths, (*_PHRASES, *others), ids)
+        return Wanted(paths, (*_PHRASES, *others), ids, self._minutes())
+
+    def _minutes(self) -> frozenset[int] | None:
+        """In which minutes the legs were answered, by the answerers' clocks; None: too many."""
+        found: set[int] = set()
+        for leg in self._legs:
+            offset = self._offsets.get(leg.url.authority, 0.0)
+            begun, ended = leg.started + offset - TOLERANCE, leg.last_seen + offset + TOLERANCE
+            first, last = int(begun // 60), int(ended // 60)
+            if first < 0 or last - first + len(found) > _MOST_MINUTES:
+                return None
+            found.update(range(first, last + 1))
+        return frozenset(found)
 
     def read(self, stream: BinaryIO, name: str) -> Count:
         """Take in one log. What its reading raises is passed on."""
