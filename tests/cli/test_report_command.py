@@ -396,17 +396,93 @@ def test_surrogates_in_a_saved_flow_are_survived(tmp_path: Path) -> None:
     assert regtrace("report", capture, "--format", "json").exit_code == 0
 
 
-def test_the_registrys_log_says_what_its_500_does_not() -> None:
-    """The bucket's policy denies reading: on the wire there is only the driver's name."""
-    capture = ROOT / "captures" / "docker-pull-s3-403.mitm"
-    log = capture.with_suffix(".registry.log")
-    plain = regtrace("report", capture, "--format", "json")
-    logged = regtrace("report", capture, "--format", "json", "--registry-log", log)
-    (before,), (after,) = (json.loads(r.stdout)["findings"] for r in (plain, logged))
-    assert "AccessDenied" not in json.dumps(before)
-    (row,) = [row for row in after["evidence"] if row["where"] == "registry-log"]
-    assert "s3aws: AccessDenied" in row["value"]
-    assert row["leg"] in after["legs"]
+LOGGED = ROOT / "captures" / "skopeo-pull-s3-unknown-key.mitm"
+LOG = LOGGED.with_suffix(".registry.log")
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "sarif", "yaml"])
+def test_a_line_of_a_log_is_shown_with_its_place(form: str) -> None:
+    page = regtrace("report", LOGGED, "--format", form, "--registry-log", LOG).stdout
+    assert "s3-invalid-access-key" in page
+    assert "s3aws: InvalidAccessKeyId" in page
+    assert LOG.name in " ".join(page.split())
+
+
+def test_logs_come_in_parts_packed_and_by_standard_input(tmp_path: Path) -> None:
+    lines = LOG.read_bytes().splitlines(keepends=True)
+    packed = tmp_path / "registry.log.1.gz"
+    packed.write_bytes(gzip.compress(b"".join(lines[:4])))
+    rest = b"".join(lines[4:])
+    both = ("--registry-log", packed, "--registry-log", "-")
+    report = json.loads(regtrace("report", LOGGED, "--format", "json", *both, stdin=rest).stdout)
+    (root,) = [f for f in report["findings"] if f["explained_by"] is None]
+    (row,) = [row for row in root["evidence"] if row["where"] == "registry-log"]
+    assert (row["file"], row["line"]) == ("standard input", 5)
+    said = complaint(regtrace("report", "-", "--registry-log", "-", stdin=rest))
+    assert "only once" in said
+
+
+@pytest.mark.parametrize("share", ["public", "vendor", "internal"])
+def test_no_secret_of_a_log_comes_out(share: str, tmp_path: Path) -> None:
+    """A log may quote what no exchange of the capture holds."""
+    secret, signed = "Zm9vOlMzY3JldC1vZi1tMW5l", "0123456789abcdef" * 4
+    line = json.loads(LOG.read_text().splitlines()[8])
+    line["err.detail"] = (
+        f"s3aws: InvalidAccessKeyId: Authorization: Basic {secret}"
+        f" https://s3.test/b/k?X-Amz-Signature={signed}&X-Amz-Credential=AKIAABCDEFGHIJKLMNOP"
+    )
+    line["auth.user.name"] = "mallory"
+    line["err.message"] = "mallory was refused \x1b]0;owned\x07"
+    log = tmp_path / "registry.log"
+    log.write_text(json.dumps(line))
+    for form in ("json", "text", "markdown"):
+        page = regtrace(
+            "report", LOGGED, "--format", form, "--share", share, "--registry-log", log
+        ).stdout
+        assert "InvalidAccessKeyId" in page
+        assert ("mallory" in page) is (share == "internal")
+        for hidden in (secret, signed, "AKIAABCDEFGHIJKLMNOP", "S3cret-of-m1ne", "\x1b]"):
+            assert hidden not in page
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 100_000,
+        b"\xff\xfe" * 50_000,
+        b"/v2/team/app/manifests/1 " * 200_000,
+        b'{"http.request.uri":"/v2/team/app/manifests/1","a":' + b"[" * 60_000,
+        b"\x1b[2J/v2/team/app/manifests/1\n" * 1000,
+    ],
+    ids=["empty", "nul", "no utf-8", "long", "deep", "terminal"],
+)
+def test_a_hostile_log_costs_nothing_but_its_lines(content: bytes, tmp_path: Path) -> None:
+    log = tmp_path / "registry.log"
+    log.write_bytes(content)
+    report = json.loads(
+        regtrace("report", LOGGED, "--format", "json", "--registry-log", log).stdout
+    )
+    (root,) = [f for f in report["findings"] if f["explained_by"] is None]
+    assert root["slug"] == "storage-backend-error"
+    assert any("registry.log" in spot["what"] for spot in report["not_seen"])
+
+
+def test_what_the_client_said_is_shown_beside_its_leg() -> None:
+    printed = FAILED.with_suffix(".client.txt")
+    text = regtrace("report", FAILED, "--client-log", printed).stdout
+    assert "the client said" in text
+    assert "Ceph HEAD 403" in text
+    page = regtrace("report", FAILED, "--format", "markdown", "--client-log", printed).stdout
+    assert "### What the client said" in page
+    report = json.loads(
+        regtrace("report", FAILED, "--format", "json", "--client-log", printed).stdout
+    )
+    (message,) = report["client_messages"]
+    assert message["said"].startswith("error parsing HTTP 403 response body")
+    assert message["line"] == 3
+    (leg,) = [leg for leg in report["legs"] if leg["id"] == message["leg"]]
+    assert (leg["kind"], leg["status"]) == ("storage", 403)
 
 
 def test_a_registry_log_that_is_not_there() -> None:

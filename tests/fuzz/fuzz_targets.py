@@ -8,10 +8,15 @@ line, a body. So the files of the corpus can be read, and written by hand.
 
 from __future__ import annotations
 
+import io
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 
+from regtrace.evidence.client_log import ClientJoin
+from regtrace.evidence.dialects import MOST_SAID, read_line
+from regtrace.evidence.registry_log import Join
+from regtrace.redact.secrets import secrets_in_text
 from regtrace.wire.answerer import answered_by
 from regtrace.wire.challenge import parse_challenges
 from regtrace.wire.client import read_client
@@ -25,6 +30,7 @@ from regtrace.wire.jsontext import parse_json
 from regtrace.wire.jwt import parse_jwt
 from regtrace.wire.layout import bucket_and_key, digest_in_path, is_storage_layout
 from regtrace.wire.manifest import read_config, read_manifest, referenced
+from regtrace.wire.notation import read_notation
 from regtrace.wire.presigned import read_presigned
 from regtrace.wire.registry import read_registry
 from regtrace.wire.scope import lacking, parse_scopes
@@ -264,6 +270,33 @@ def leg(data: bytes) -> None:
         assert found.registry
 
 
+def log(data: bytes) -> None:
+    """A log, held against a story that failed; and the same as what a client printed."""
+    join = Join(_FAILED_LEGS)
+    count = join.read(io.BytesIO(data), "registry.log")
+    assert count.lines == data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+    for said in join.joined.testimonies().by_leg.values():
+        assert all(len(each.said) <= MOST_SAID and "\n" not in each.said for each in said)
+    for line in data.split(b"\n")[:50]:
+        found = read_line(line, 2026)
+        assert found is None or found.time is None or abs(found.time) < 1e12
+    ClientJoin(_FAILED_LEGS).read(io.BytesIO(data), "-")
+    secrets_in_text(_text(data))
+
+
+#: What the corpus's lines speak of.
+_FAILED_LEGS = [
+    decode(exchange)
+    for exchange in read_notation("""
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 500 UNKNOWN
+  < X-Request-Id: 01JDC4ZV7Q8K9
+""")
+]
+
+
 TARGETS: dict[str, Target] = {
     "answerer": answerer,
     "certificate": certificate,
@@ -277,6 +310,7 @@ TARGETS: dict[str, Target] = {
     "jsontext": jsontext,
     "jwt": jwt,
     "layout": layout,
+    "log": log,
     "manifest": manifest,
     "presigned": presigned,
     "registry": registry,

@@ -15,7 +15,7 @@ from .faults import FAULTS
 from .parts import PARTS, mitmdump
 
 _CAPTURES = world.REPOSITORY_ROOT / "captures"
-_SAVED = ("mitm", "yaml", "client.txt", "registry.log")
+_SAVED = ("mitm", "yaml", "client.txt", "registry.log", "nginx.log")
 _KEPT = (*_SAVED, "live.txt", "live.json")
 
 

@@ -79,6 +79,8 @@ def run(scenario: Scenario, *, addon: bool) -> list[str]:
 
     files["client.txt"].write_text("".join(step.output for step in done))
     shutil.copy(process.log_of("registry"), files["registry.log"])
+    if settings.through == "nginx":
+        shutil.copy(process.log_of("nginx"), files["nginx.log"])
     files["yaml"].write_text(_sidecar(scenario, done, addon=addon))
     return [problem for each in _judged(scenario, done) for problem in _problems(scenario, each)]
 

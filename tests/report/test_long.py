@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from regtrace.diagnose.engine import examine
 from regtrace.follow.tracker import Tracker
 from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
@@ -40,8 +41,8 @@ def tellings() -> list[Telling]:
     return [Telling.of(operation) for operation in tracker.finish()]
 
 
-def drafted(*, keep_refused: bool = False) -> Draft:
-    draft = Draft(keep_refused=keep_refused)
+def drafted(*, hears_logs: bool = False) -> Draft:
+    draft = Draft(hears_logs=hears_logs)
     for telling in tellings():
         draft.add(telling)
     return draft
@@ -74,12 +75,14 @@ def test_labels_are_counted_when_the_legs_are_written() -> None:
     assert document["redaction"]["labels"]["signature"] == 1
 
 
-def test_a_draft_keeps_refused_legs_for_the_log_alone() -> None:
-    assert drafted().refused == []
-    refused = drafted(keep_refused=True).refused
-    assert [leg.status for leg in refused] == [401, 403]
-    assert all(leg.exchange.request.body.kept is None for leg in refused)
-    assert {name for leg in refused for name, _ in leg.exchange.response.headers} == {"Date"}
+def test_what_went_wrong_waits_for_the_logs_alone() -> None:
+    assert list(drafted().legs()) == []
+    draft = drafted(hears_logs=True)
+    assert draft.accounts == []
+    assert len(list(draft.legs())) == 8
+    draft.settle(examine)
+    assert len(draft.accounts) == len(drafted().accounts)
+    assert list(draft.legs()) == []
 
 
 @pytest.mark.parametrize("ending", [".json", ".txt"])

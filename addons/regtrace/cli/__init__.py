@@ -9,7 +9,18 @@ from __future__ import annotations
 import click
 
 from regtrace import __version__
-from regtrace.cli import annotate, ca, convert, dockerd, doctor, gateway, report, rules, run
+from regtrace.cli import (
+    annotate,
+    ca,
+    convert,
+    dockerd,
+    doctor,
+    explain,
+    gateway,
+    report,
+    rules,
+    run,
+)
 from regtrace.setup.script import addon_path
 
 
@@ -22,6 +33,7 @@ def main() -> None:
     One push, followed:    regtrace run -- docker push registry.example.com/team/app:1
     Live, while pushing:   mitmdump -s "$(regtrace addon-path)" -w push.mitm
     From a saved capture:  regtrace report push.mitm
+    From a message alone:  regtrace explain "denied: "
     """
 
 
@@ -44,3 +56,4 @@ main.add_command(gateway.gateway)
 main.add_command(doctor.doctor)
 main.add_command(ca.ca)
 main.add_command(dockerd.dockerd)
+main.add_command(explain.explain)

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -15,8 +15,10 @@ from rich.progress import Progress
 
 from regtrace.cli.ending import FAILED, LEAKING, USAGE, complain, end, reader_may_leave
 from regtrace.diagnose.yamltext import Mistake
-from regtrace.evidence import registry_log
-from regtrace.evidence.registry_log import LogLine
+from regtrace.evidence.client_log import ClientJoin, ClientMessage
+from regtrace.evidence.hearing import hear, lacks
+from regtrace.evidence.reading import Unreadable as UnreadableLog
+from regtrace.evidence.reading import opened
 from regtrace.proxy.capture import HAR_LACKS, Reader, Unreadable, open_capture
 from regtrace.proxy.guard import place_of
 from regtrace.proxy.history import History
@@ -39,7 +41,6 @@ from regtrace.report.output import (
 from regtrace.report.proof import prove
 from regtrace.report.text import print_report
 from regtrace.report.visible import visible
-from regtrace.wire.leg import Leg
 
 #: Bytes of a capture from which on reading takes long enough to show how far it is.
 _LONG = 4 * 1024 * 1024
@@ -76,8 +77,17 @@ _LONG = 4 * 1024 * 1024
     "logs",
     metavar="FILE",
     multiple=True,
-    help="The registry's own log (distribution's JSON lines): findings then say what the registry"
-    " wrote about the failed request. May be repeated.",
+    help="A log of the registry, of the reverse proxy before it, or of the token server (GitLab's"
+    " production_json.log and auth_json.log): findings then say what it tells of failed"
+    " requests. '-' is standard input; gzip, bzip2 and xz are unpacked. May be repeated.",
+)
+@click.option(
+    "--client-log",
+    "client_logs",
+    metavar="FILE",
+    multiple=True,
+    help="What the client printed (docker, dockerd's debug log, podman, skopeo, buildah, buildkit,"
+    " ctr, kaniko): each message is joined to the request that made it. May be repeated.",
 )
 @click.option(
     "--config",
@@ -100,6 +110,7 @@ def report(
     force: bool,
     share: str,
     logs: Sequence[str],
+    client_logs: Sequence[str],
     config: str,
     rules: str,
     strict: bool,
@@ -119,21 +130,26 @@ def report(
       regtrace report push.mitm
       regtrace report push.mitm -o push.json -o push.txt
       zcat push.mitm.gz | regtrace report - --format json
+      regtrace report push.mitm --registry-log registry.log.1.gz --client-log push.log
     """
     try:
         for path in outputs:
             check_path(path, force=force)
         site = read_site(config, rules)
         gc.set_threshold(50_000)  # almost all that is made here is wanted
-        draft = Draft(keep_refused=bool(logs))
+        if len([path for path in (*captures, *logs, *client_logs) if path == "-"]) > 1:
+            raise Refused("'-' can be named only once: there is one standard input")
+        draft = Draft(hears_logs=bool(logs or client_logs))
         readings = [_Reading(path, site, draft) for path in captures]
         if not any(reading.readable for reading in readings):
             sys.exit(USAGE)
+        printed = _printed(client_logs, draft)
+        unheard = _hear(logs, site, draft)
         level = Level(share)
         wanted = form or (None if outputs else "text")
         forms = {*([wanted] if wanted else []), *map(format_of, outputs)}
         canaries = prove(draft.sample.exchanges(), level, sorted(forms))
-        told = _report(readings, draft, level, canaries, _logged(logs, draft.refused))
+        told = _report(readings, draft, level, canaries, unheard, printed)
         gate = Gate(draft.holdings)
         page = rendered(told, wanted, gate) if wanted else ""
         write(told, outputs, gate, force=force)
@@ -205,16 +221,44 @@ def _progress(path: str) -> Progress:
     return Progress(console=console, transient=True, disable=not (console.is_terminal and long))
 
 
-def _logged(paths: Sequence[str], legs: Sequence[Leg]) -> dict[str, LogLine]:
-    """What these logs of the registry say of the legs. Raises Refused."""
-    logged: dict[str, LogLine] = {}
+def _hear(paths: Sequence[str], site: Site, draft: Draft) -> list[model.NotSeen]:
+    """Join these logs to what went wrong, and judge it once more. What they do not tell is given
+    back. Raises Refused."""
+    if not paths:
+        draft.settle(site.examine)
+        return []
+    try:
+        heard = hear(paths, draft.legs())
+    except UnreadableLog as fault:
+        raise Refused(visible(str(fault))) from None
+    for text in heard.texts:
+        draft.holdings.add_text(text, heard.users)
+    draft.settle(site.hearing(heard.testimonies))
+    spots = [model.NotSeen(*spot) for spot in lacks(heard)]
+    if draft.unheard:
+        spots.append(
+            model.NotSeen(
+                f"what the logs say of {draft.unheard} operations that went wrong",
+                "more went wrong than can be held until the logs are read",
+                "these are judged by their traffic alone; report a part of the capture",
+            )
+        )
+    return spots
+
+
+def _printed(paths: Sequence[str], draft: Draft) -> list[ClientMessage]:
+    """What clients printed, joined to the legs. Raises Refused."""
+    join = ClientJoin(draft.legs())
+    printed: list[ClientMessage] = []
     for path in paths:
         try:
-            with Path(path).open("rb") as lines:
-                logged |= registry_log.join(lines, legs)
-        except OSError as fault:
-            raise Refused(f"{visible(path)}: can't be read: {fault.strerror}") from None
-    return logged
+            with opened(path) as stream:
+                printed += join.read(stream, path)
+        except UnreadableLog as fault:
+            raise Refused(visible(f"{path}: {fault}")) from None
+    for message in printed:
+        draft.holdings.add_text(message.said)
+    return printed
 
 
 def _report(
@@ -222,7 +266,8 @@ def _report(
     draft: Draft,
     level: Level,
     canaries: model.Canaries,
-    log: Mapping[str, LogLine],
+    unheard: Sequence[model.NotSeen],
+    printed: Sequence[ClientMessage],
 ) -> model.Report:
     read = [reading for reading in readings if reading.readable]
     histories = [reading.history for reading in read]
@@ -238,8 +283,11 @@ def _report(
         ),
         redactor=Redactor(level, draft.holdings),
         canaries=canaries,
-        log=log,
-        missed=[lack for reading in read for lack in (*reading.lacks, *reading.history.lacks())],
+        printed=printed,
+        missed=[
+            *unheard,
+            *(lack for reading in read for lack in (*reading.lacks, *reading.history.lacks())),
+        ],
     )
 
 

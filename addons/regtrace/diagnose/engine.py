@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 from regtrace.diagnose.expectations import NOTHING_EXPECTED, Expectations
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.rule import Confidence, Fails, Finding, NotSeen, Rule, Severity
+from regtrace.diagnose.rule import Confidence, Evidence, Fails, Finding, NotSeen, Rule, Severity
 from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT, UPSTREAM_FIRST
 from regtrace.diagnose.suppressions import applicable
 from regtrace.follow.story import Blind, Operation
+from regtrace.wire.testimony import NO_TESTIMONY, Testimonies
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,10 @@ def examine(
     operation: Operation,
     rules: Sequence[Rule] = CATALOGUE,
     site: Expectations = NOTHING_EXPECTED,
+    testimonies: Testimonies = NO_TESTIMONY,
 ) -> Diagnosis:
     """The findings on this operation, roots first, most severe first."""
-    facts = Facts(operation, site)
+    facts = Facts(operation, site, testimonies)
     kinds = {leg.kind for leg in facts.legs}
     findings: list[Finding] = []
     not_seen = [_BLIND_SPOTS[spot.blind] for spot in operation.unseen]
@@ -86,7 +88,26 @@ def _finding(rule: Rule, facts: Facts, fails: Fails) -> Finding:
     if severity is Severity.ERROR and not any(facts.is_fatal(leg) for leg in fails.legs):
         # What did not stop the operation is worth a look, and no more.
         severity = Severity.WARNING
-    return Finding(rule, facts.operation, fails, severity)
+    return Finding(rule, facts.operation, _with_logs(fails, facts), severity)
+
+
+def _with_logs(fails: Fails, facts: Facts) -> Fails:
+    """With what logs say of its legs, beside what the wire says."""
+    said = tuple(
+        Evidence(leg, each.source, f"{_WITNESS[each.source]}, joined by {each.joined_by}", each)
+        for leg in fails.legs
+        for each in facts.testimony(leg)
+    )
+    return replace(fails, evidence=(*fails.evidence, *said[:_MOST_SAID])) if said else fails
+
+
+#: Lines of logs that are shown with one finding.
+_MOST_SAID = 12
+_WITNESS = {
+    "registry-log": "the registry's own log of this request",
+    "front-log": "the reverse proxy's own log of this request",
+    "token-log": "the token server's own log of this request",
+}
 
 
 def _folded(findings: list[Finding]) -> list[Finding]:

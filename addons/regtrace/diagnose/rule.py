@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from regtrace.follow.story import Operation, Transfer
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import Term
+from regtrace.wire.testimony import Testimony
 
 if TYPE_CHECKING:
     from regtrace.diagnose.facts import Facts
@@ -41,7 +42,11 @@ class Severity(str, Enum):
 
 
 class Confidence(str, Enum):
-    """``certain``: the bytes prove it. ``likely``: one small inference. ``possible``: a hint."""
+    """``certain``: the bytes prove it. ``likely``: one small inference. ``possible``: a hint.
+
+    What a log alone says is likely at most: a line is joined to a leg by an inference. Where the
+    wire leaves several causes open and a log names one of them, both together make it certain.
+    """
 
     CERTAIN = "certain"
     LIKELY = "likely"
@@ -53,8 +58,10 @@ class Evidence:
     leg: Leg
     where: str
     """``response.status``, ``response.header.NAME``, ``request.header.NAME``, ``request.url``,
-    ``request.body.size``, ``response.body``, ``error``."""
+    ``request.body.size``, ``response.body``, ``error``; or whose log says it, see ``testimony``."""
     why: str
+    testimony: Testimony | None = None
+    """The line, where it stands in a log and not on the wire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

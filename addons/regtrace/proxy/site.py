@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from regtrace.diagnose.engine import Diagnosis, examine
+from regtrace.diagnose.engine import Diagnosis, Examiner, examine
 from regtrace.diagnose.expectations import NOTHING_EXPECTED, Expectations, parse_expectations
 from regtrace.diagnose.rule import Rule
 from regtrace.diagnose.rules import CATALOGUE, LAST_RESORT
 from regtrace.diagnose.user_rules.read import NUMBER, NUMBERS, parse_rule
 from regtrace.diagnose.yamltext import MOST, Mistake
 from regtrace.follow.story import Operation
+from regtrace.wire.testimony import Testimonies
 from regtrace.wire.trusted_keys import MAX_KEYS
 
 #: Files of a directory of rules.
@@ -34,6 +35,10 @@ class Site:
 
     def examine(self, operation: Operation) -> Diagnosis:
         return examine(operation, self.rules, self.expectations)
+
+    def hearing(self, said: Testimonies) -> Examiner:
+        """The same, with what logs say of the legs."""
+        return lambda operation: examine(operation, self.rules, self.expectations, said)
 
 
 def read_site(config: str, rules: str) -> Site:

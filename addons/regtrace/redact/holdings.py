@@ -6,7 +6,16 @@ the redactor made.
 
 from __future__ import annotations
 
-from regtrace.redact.secrets import METHOD_USERS, Secret, names_in, secrets_in, users_in
+from collections.abc import Iterable
+
+from regtrace.redact.secrets import (
+    METHOD_USERS,
+    Secret,
+    names_in,
+    secrets_in,
+    secrets_in_text,
+    users_in,
+)
 from regtrace.redact.shapes import credentials_in, is_common
 from regtrace.wire.exchange import Exchange
 
@@ -30,6 +39,12 @@ class Holdings:
             if user not in METHOD_USERS and len(user) > 1:
                 self.users.add(user)
         for secret in secrets_in(exchange):
+            self.taint(secret)
+
+    def add_text(self, text: str, users: Iterable[str] = ()) -> None:
+        """What a line of a log holds: it may quote a request, and names who made it."""
+        self.users.update(user for user in users if user not in METHOD_USERS and len(user) > 1)
+        for secret in secrets_in_text(text):
             self.taint(secret)
 
     def taint(self, secret: Secret) -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from regtrace.redact.shapes import credentials_in, user_and_password
+from regtrace.redact.shapes import credentials_in, is_word, user_and_password
 from regtrace.wire.challenge import parse_challenges
 from regtrace.wire.coding import decoded
 from regtrace.wire.endpoint import parse_endpoint
@@ -60,6 +60,11 @@ _ECHO = re.compile(
 #: Echoed texts of several lines, most of which are open; a leak is the whole, or a secret in it.
 _WHOLE = ("stringtosign", "canonicalrequest")
 _QUERY_IN_TEXT = re.compile(r"[?&\n]?([\w-]+=[^\s&<]+(?:&[\w-]+=[^\s&<]*)*)")
+_URL_IN_TEXT = re.compile(r"(?:https?:/)?/[^\s\"'<>\\]{1,8000}\?[^\s\"'<>\\]{1,8000}")
+_LOGIN_IN_TEXT = re.compile(r"\b(?:[Bb]asic|[Bb]earer) +[\w.~+/=-]{8,8000}")
+_PAIR_IN_TEXT = re.compile(
+    r"(?<![\w-])([\w-]{1,40})\\?[\"']?(?:=|: ?)\\?[\"']?([^\s\"'\\,;&]{8,8000})"
+)
 _SIGNED = re.compile(r"(Credential|Signature|response)\s*=\s*\"?([^\s,\";]+)", re.IGNORECASE)
 _PERSONAL = ("sub", "email", "name", "preferred_username", "user", "username", "unique_name", "upn")
 
@@ -95,6 +100,20 @@ def secrets_in(exchange: Exchange) -> Iterator[Secret]:
         yield from _in_headers("response", response.headers)
         if response.body.kept:
             yield from _in_body("response.body", response.headers, response.body)
+
+
+def secrets_in_text(text: str) -> Iterator[Secret]:
+    """Those in a sentence or a line of a log: in the queries of URLs, after the names of schemes,
+    and beside names that say so."""
+    for url in _URL_IN_TEXT.findall(text):
+        yield from _in_target("log", url)
+    for authorization in _LOGIN_IN_TEXT.findall(text):
+        yield from _in_authorization("log", authorization)
+    for key, found in _PAIR_IN_TEXT.findall(text):
+        value = found.rstrip(".:!?)]}")
+        # "invalid password: unauthorized" is a sentence.
+        if _is_secret_key(key) and not is_word(value):
+            yield from _opened("log", "token", value)
 
 
 def users_in(exchange: Exchange) -> Iterator[str]:

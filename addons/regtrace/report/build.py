@@ -14,7 +14,7 @@ from dataclasses import replace
 from regtrace import __version__
 from regtrace.diagnose import rules
 from regtrace.diagnose.rule import Evidence, Finding
-from regtrace.evidence.registry_log import LogLine
+from regtrace.evidence.client_log import ClientMessage
 from regtrace.redact import redactor as redaction
 from regtrace.redact.prose import MOST
 from regtrace.redact.redactor import Redactor
@@ -37,12 +37,10 @@ def build(
     redactor: Redactor,
     canaries: model.Canaries | None = None,
     missed: Iterable[model.NotSeen] = (),
-    log: Mapping[str, LogLine] | None = None,
 ) -> model.Report:
     """The report of these operations.
 
-    ``missed`` is what regtrace itself could not take in, such as an exception of its own; ``log``
-    is what the registry logged of some legs, by their ids.
+    ``missed`` is what regtrace itself could not take in, such as an exception of its own.
     """
     told = [telling for telling in tellings if telling.is_told]
     for telling in told:
@@ -54,7 +52,6 @@ def build(
         redactor=redactor,
         canaries=canaries,
         missed=missed,
-        log=log,
     )
 
 
@@ -65,11 +62,11 @@ def compose(
     redactor: Redactor,
     canaries: model.Canaries | None = None,
     missed: Iterable[model.NotSeen] = (),
-    log: Mapping[str, LogLine] | None = None,
+    printed: Iterable[ClientMessage] = (),
 ) -> model.Report:
-    """The same by a redactor that knows all that they hold."""
+    """The same by a redactor that knows all that they hold; ``printed`` is what clients did."""
     accounts = sorted(accounts, key=lambda account: account.started)
-    scribe = _Scribe(accounts, redactor, log or {})
+    scribe = _Scribe(accounts, redactor)
     operations = tuple(scribe.operation(account) for account in accounts)
     findings = tuple(
         scribe.finding(account, number)
@@ -91,6 +88,7 @@ def compose(
         legs=scribe.legs(),
         findings=findings,
         not_seen=tuple(dict.fromkeys(not_seen)),
+        client_messages=tuple(map(scribe.client_message, printed)),
         redaction=model.Redaction(
             redactor.level.value, redactor.counts, canaries or model.Canaries(0, 0)
         ),
@@ -162,14 +160,13 @@ class _Rows(Mapping[str, model.Leg]):
 class _Scribe:
     """Gives ids and turns each thing into its model."""
 
-    def __init__(
-        self, accounts: Sequence[Account], redactor: Redactor, log: Mapping[str, LogLine]
-    ) -> None:
+    def __init__(self, accounts: Sequence[Account], redactor: Redactor) -> None:
         self.redactor = redactor
-        self._log = log
         self._accounts = accounts
         legs = sorted((leg.started, leg.id) for account in accounts for leg in account.legs)
         self._leg_ids = {leg_id: f"leg-{n}" for n, (_, leg_id) in enumerate(legs, 1)}
+        self._operations: dict[str, str] = {}
+        """Exchange of a leg → id of its operation."""
         self._ids: dict[int, str] = {}
         """Of each account and finding, by identity."""
         counts: Counter[str] = Counter()
@@ -178,6 +175,7 @@ class _Scribe:
             kind = account.operation.kind.value
             counts[kind] += 1
             self._ids[id(account)] = f"{kind}-{counts[kind]}"
+            self._operations.update((leg.id, f"{kind}-{counts[kind]}") for leg in account.legs)
             for finding in account.diagnosis.findings:
                 findings += 1
                 self._ids[id(finding)] = f"finding-{findings}"
@@ -240,16 +238,25 @@ class _Scribe:
             cause=filled(rule.cause, fields),
             fix=tuple(filled(step, fields) for step in rule.fix),
             check=tuple(filled(command, quoted) for command in rule.check),
-            evidence=(
-                *(self._evidence(row) for row in fails.evidence),
-                *(self._logged(leg) for leg in fails.legs if leg.id in self._log),
-            ),
+            evidence=tuple(self._evidence(row) for row in fails.evidence),
             count=fails.count,
             explained_by=ids.get(finding.explained_by or ""),
             references=rule.references,
             suppressed=suppression if finding.suppressed else None,
             suppression_ended=None if finding.suppressed else suppression,
             rivals=tuple(ids[slug] for slug in finding.rivals),
+        )
+
+    def client_message(self, message: ClientMessage) -> model.ClientMessage:
+        leg = self._leg_ids.get(message.leg or "")
+        return model.ClientMessage(
+            said=self.redactor.prose(message.said),
+            means=message.sense,
+            leg=leg,
+            operation=self._operations.get(message.leg or ""),
+            joined_by=message.joined_by,
+            file=self.redactor.capture_name(message.file),
+            line=message.line,
         )
 
     def _suppression(self, finding: Finding) -> model.Suppression | None:
@@ -259,20 +266,14 @@ class _Scribe:
         return model.Suppression(self.redactor.prose(said.reason), said.until.isoformat())
 
     def _evidence(self, evidence: Evidence) -> model.Evidence:
+        said = evidence.testimony
         return model.Evidence(
             leg=self._leg_ids[evidence.leg.id],
             where=evidence.where,
-            value=_value(evidence, self.redactor),
+            value=self.redactor.prose(said.said) if said else _value(evidence, self.redactor),
             why=evidence.why,
-        )
-
-    def _logged(self, leg: Leg) -> model.Evidence:
-        """What the registry itself logged of this leg."""
-        return model.Evidence(
-            leg=self._leg_ids[leg.id],
-            where="registry-log",
-            value=self.redactor.prose(self._log[leg.id].said),
-            why="the registry's own log of this request",
+            file=self.redactor.capture_name(said.file) if said else None,
+            line=said.line if said else None,
         )
 
 

@@ -84,24 +84,24 @@ def listed(rules: Sequence[Entry], width: int) -> str:
         for rule in members:
             name = f"  {rule.number:<{number}}  {rule.slug:<{slug}}  "
             if width - len(name) >= _ROOM:
-                lines += _wrapped(name, placed(rule.title), width)
+                lines += wrapped(name, placed(rule.title), width)
             else:
-                lines += [name.rstrip(), *_wrapped(" " * (number + 4), placed(rule.title), width)]
+                lines += [name.rstrip(), *wrapped(" " * (number + 4), placed(rule.title), width)]
     return _drawn(lines[1:])
 
 
 def shown(rule: Entry, width: int) -> str:
     """All that one rule says."""
     lines = [f"{rule.number} {rule.slug}"]
-    lines += _wrapped("  ", placed(rule.title), width)
-    lines += ["", *_wrapped("  cause     ", placed(rule.cause), width)]
-    lines += _wrapped("  must act  ", OWNERS[rule.owner.value], width)
+    lines += wrapped("  ", placed(rule.title), width)
+    lines += ["", *wrapped("  cause     ", placed(rule.cause), width)]
+    lines += wrapped("  must act  ", OWNERS[rule.owner.value], width)
     for place, step in enumerate(rule.fix, 1):
         label = "fix" if place == 1 else ""
-        lines += _wrapped(f"  {label:<10}{place}. ", placed(step), width)
+        lines += wrapped(f"  {label:<10}{place}. ", placed(step), width)
     lines += ["  check", *(f"    {placed(each)}" for each in rule.check)] if rule.check else []
     if isinstance(rule, Check) and rule.leads_to:
-        lines += _wrapped("  leads to  ", ", ".join(rule.leads_to), width)
+        lines += wrapped("  leads to  ", ", ".join(rule.leads_to), width)
     for place, reference in enumerate(rule.references):
         lines.append(f"  {'see' if place == 0 else '':<10}{reference}")
     for label, story in (("fires on", rule.fires), ("silent on", rule.silent)):
@@ -198,7 +198,8 @@ def _lines(story: str) -> list[str]:
     return textwrap.dedent(story.strip("\n")).rstrip().split("\n")
 
 
-def _wrapped(lead: str, text: str, width: int) -> list[str]:
+def wrapped(lead: str, text: str, width: int) -> list[str]:
+    """The text on lines of this width, the first behind the lead, the others below it."""
     room = max(min(width, 100) - len(lead), 30)
     lines: list[str] = []
     for paragraph in text.split("\n"):

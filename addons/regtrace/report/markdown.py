@@ -93,6 +93,13 @@ def _parts(report: Report) -> Iterator[str]:
     # What went well is worth a line, and stands below what did not.
     for operation in sorted(report.operations, key=lambda operation: operation.outcome == "ok"):
         yield _operation(operation, report, failed)
+    if report.client_messages:
+        yield "\n### What the client said\n\n"
+    for message in report.client_messages:
+        leg = report.legs.get(message.leg or "")
+        at = f"{_code(leg_name(leg))} at {clock(leg.started)} UTC, by " if leg else ""
+        place = f"{_code(message.file)}, line {message.line}"
+        yield f"- {place}: {_code(message.said)}: {at}{_prose(message.joined_by)}\n"
     if report.not_seen:
         yield "\n### Not seen\n\n"
     for entry in report.not_seen:
@@ -126,7 +133,7 @@ def _finding(explained: Explained, findings: dict[str, Finding], report: Report)
         for row in root.evidence[:_MANY]:
             leg = report.legs.get(row.leg)
             where = f"{_code(leg_name(leg))} at {clock(leg.started)} UTC" if leg else _code(row.leg)
-            said_there = f"{_code(row.where)} = {_code(row.value)}"
+            said_there = f"{_code(row.place)} = {_code(row.value)}"
             lines.append(f"- {where}: {said_there}: {_prose(row.why)}")
         lines.append("\n</details>\n")
     if root.references:

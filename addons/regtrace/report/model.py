@@ -115,9 +115,18 @@ class Leg:
 class Evidence:
     leg: str
     where: str
-    """A path into the leg, such as ``response.header.WWW-Authenticate``."""
+    """A path into the leg, such as ``response.header.WWW-Authenticate``; or whose log it is:
+    ``registry-log``, ``front-log``, ``token-log``."""
     value: str
     why: str
+    file: str | None = None
+    line: int | None = None
+    """Where it stands in that log."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        return self.where if self.file is None else f"{self.where}, {self.file} line {self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,20 @@ class NotSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientMessage:
+    """What the client printed, and which leg made it print so."""
+
+    said: str
+    means: str
+    leg: str | None
+    operation: str | None
+    joined_by: str
+    """By what the leg is known, or why it is not."""
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Canaries:
     planted: int
     found: int
@@ -186,4 +209,5 @@ class Report:
     findings: tuple[Finding, ...]
     not_seen: tuple[NotSeen, ...]
     redaction: Redaction
+    client_messages: tuple[ClientMessage, ...] = ()
     schema: str = field(default=SCHEMA)

@@ -128,7 +128,7 @@ def _location(report: Report, finding: Finding) -> dict[str, Any]:
 
 
 def _step(leg: Leg, finding: Finding) -> dict[str, Any]:
-    seen = [f"{row.where} = {row.value} ({row.why})" for row in finding.evidence]
+    seen = [f"{row.place} = {row.value} ({row.why})" for row in finding.evidence]
     proof = [line for line, row in zip(seen, finding.evidence, strict=True) if row.leg == leg.id]
     logical = {"name": leg.id, "fullyQualifiedName": visible(leg.url), "kind": leg.kind}
     return {

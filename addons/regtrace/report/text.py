@@ -94,6 +94,7 @@ def print_report(report: Report, console: Console) -> None:
     _verdict(page, report)
     _Operations(page, report).draw()
     _Findings(page, report).draw()
+    _client_messages(page, report)
     _not_seen(page, report)
     _counts(page, report)
 
@@ -357,7 +358,7 @@ class _Findings:
             self._item(label, self.page.text(self._leg(leg_id)))
             label = ""
             for item in items:
-                self._item("", self.page.text(f"{item.where} = {item.value}"), marker="  ")
+                self._item("", self.page.text(f"{item.place} = {item.value}"), marker="  ")
                 self._item("", self.page.text(item.why, "dim"), marker="    ")
 
     def _leg(self, leg_id: str) -> str:
@@ -365,6 +366,21 @@ class _Findings:
         if leg is None:
             return leg_id
         return f"{leg_name(leg)} at {clock(leg.started)} UTC ({leg_id})"
+
+
+def _client_messages(page: Page, report: Report) -> None:
+    """What the client printed, each with whose answer it was."""
+    if report.client_messages:
+        page.line()
+        page.line(Text("the client said", "bold"))
+    for message in report.client_messages:
+        page.prose(Text("  - "), page.text(f"{message.file}, line {message.line}: {message.said}"))
+        leg = report.legs.get(message.leg or "")
+        if leg is None:
+            told = f"not joined to a leg: {message.joined_by}"
+        else:
+            told = f"{leg_name(leg)} at {clock(leg.started)} UTC ({leg.id}), by {message.joined_by}"
+        page.prose(Text("    "), page.text(told, "dim"))
 
 
 def _not_seen(page: Page, report: Report) -> None:

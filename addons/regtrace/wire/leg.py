@@ -65,6 +65,9 @@ MANIFEST_KINDS = frozenset(
     {Kind.MANIFEST_HEAD, Kind.MANIFEST_GET, Kind.MANIFEST_PUT, Kind.MANIFEST_DELETE}
 )
 
+#: What a registry answers itself, and may have to ask its storage for.
+REGISTRY_KINDS = BLOB_KINDS | MANIFEST_KINDS | {Kind.PING, Kind.TAGS, Kind.CATALOG}
+
 _NEED_LENGTH = frozenset({Family.DOCKER, Family.CONTAINERS_IMAGE})
 
 

@@ -23,6 +23,7 @@ from regtrace.follow.story import Chain, Operation, Transfer, by_start
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.registry import Registry
 from regtrace.wire.signature import Proof
+from regtrace.wire.testimony import NO_TESTIMONY, Testimonies, Testimony, Told
 from regtrace.wire.token import Token
 from regtrace.wire.url import Url
 
@@ -41,14 +42,33 @@ class Fatal:
 
 
 class Facts:
-    def __init__(self, operation: Operation, site: Expectations = NOTHING_EXPECTED) -> None:
+    def __init__(
+        self,
+        operation: Operation,
+        site: Expectations = NOTHING_EXPECTED,
+        testimonies: Testimonies = NO_TESTIMONY,
+    ) -> None:
         self.operation = operation
+        self._testimonies = testimonies
         self.expected = site.for_registry(operation.registry)
         """How its registry ought to look; None: the site did not say."""
 
     def proof(self, token: Token) -> Proof | None:
         """Whether a key that the registry trusts signed this token; None without known keys."""
         return self.expected.proof(token) if self.expected else None
+
+    def testimony(self, leg: Leg) -> tuple[Testimony, ...]:
+        """What logs say of this leg."""
+        return self._testimonies.by_leg.get(leg.id, ())
+
+    def told(self, leg: Leg) -> frozenset[Told]:
+        """All that logs mean by what they say of this leg."""
+        return frozenset().union(*(said.told for said in self.testimony(leg)))
+
+    def told_generally(self, meaning: Told) -> Testimony | None:
+        """The line that says so of the registry, whatever the request."""
+        said = self._testimonies.general
+        return next((each for each in said if meaning in each.told), None)
 
     @cached_property
     def legs(self) -> tuple[Leg, ...]:

@@ -65,6 +65,12 @@ _DENIED = re.compile(
 )
 
 
+def fault_in_words(text: str) -> DiskFault | None:
+    """Of the words of a file system, in lower case."""
+    by_words = next((fault for words, fault in _WORDS.items() if words in text), None)
+    return by_words or (DiskFault.DENIED if _DENIED.search(text) else None)
+
+
 def disk_fault(leg: Leg) -> DiskFault | None:
     """Of a refusal; None when it tells of none."""
     if leg.error is None:
@@ -73,9 +79,7 @@ def disk_fault(leg: Leg) -> DiskFault | None:
         for number in _errnos(item.detail):
             if number in _ERRNO:
                 return _ERRNO[number]
-    text = said(leg)
-    by_words = next((fault for words, fault in _WORDS.items() if words in text), None)
-    return by_words or (DiskFault.DENIED if _DENIED.search(text) else None)
+    return fault_in_words(said(leg))
 
 
 def _errnos(detail: Any) -> Iterator[int]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from regtrace.diagnose.facts.answers import codes, received, said, sent
+from regtrace.diagnose.facts.answers import codes, is_somebody_elses, received, said, sent
 from regtrace.diagnose.facts.hops import begins_in, expired_for
 from regtrace.diagnose.rule import Confidence, Evidence, Fails, Owner
 from regtrace.follow.life import Fate
@@ -23,6 +23,7 @@ from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.presigned import Presigned
 from regtrace.wire.storage import Vendor
 from regtrace.wire.term import Term, TermKind, host, plain
+from regtrace.wire.testimony import Testimony, Told
 
 if TYPE_CHECKING:
     from regtrace.diagnose.facts import Facts
@@ -180,6 +181,11 @@ class StorageRefusal:
     sure: Confidence
 
     @property
+    def logged(self) -> bool:
+        """Its reason stands in the registry's log alone."""
+        return self.where == LOGGED
+
+    @property
     def nested(self) -> bool:
         """The registry asked the storage itself."""
         return self.leg.kind is not Kind.STORAGE
@@ -197,6 +203,8 @@ class StorageRefusal:
     @property
     def bucket(self) -> Term:
         """The bucket, or a word to fill in; S3 names it in the host or first in the path."""
+        if self.nested:
+            return plain("BUCKET")
         return Term(TermKind.BUCKET, bucket_and_key(self.leg.url)[0] or "BUCKET")
 
     def evidence(self, why: str) -> tuple[Evidence, ...]:
@@ -207,7 +215,8 @@ class StorageRefusal:
             sender = "storage" if self.redirect.kind is Kind.STORAGE else "registry"
             why_here = f"the {sender} sent the client here"
             rows.insert(0, Evidence(self.redirect, "response.header.Location", why_here))
-        if (self.told_by.id, self.where) != (self.leg.id, "response.status"):
+        # What stands in the log is shown with every finding on its leg.
+        if not self.logged and (self.told_by.id, self.where) != (self.leg.id, "response.status"):
             rows.append(Evidence(self.told_by, self.where, why))
         return tuple(rows)
 
@@ -218,20 +227,25 @@ def read_storage_refusals(facts: Facts) -> tuple[StorageRefusal, ...]:
         refusal
         for transfer, chain in facts.chains
         if not facts.succeeded_later(chain.first)
-        and (refusal := _read(transfer, chain)) is not None
+        and (refusal := _read(transfer, chain, facts)) is not None
     ]
     told = _told_by_others(refusals, facts.legs)
     return tuple(sorted(told, key=lambda each: (not facts.is_fatal(each.leg), each.leg.started)))
 
 
-def _read(transfer: Transfer | None, chain: Chain) -> StorageRefusal | None:
+def _read(transfer: Transfer | None, chain: Chain, facts: Facts) -> StorageRefusal | None:
     leg = chain.last
     if leg.kind is Kind.STORAGE:
         before = chain.legs[-2] if len(chain.legs) > 1 else None
         return _by_storage(transfer, before, leg) if _is_storages(leg) else None
     # What a registry could not do at once, it may have done at the client's next try.
     done = transfer is not None and transfer.fate is not Fate.FAILED
-    return None if done else _by_registry(transfer, leg)
+    if done:
+        return None
+    by_wire, said = _by_registry(transfer, leg), facts.testimony(leg)
+    if by_wire is not None and by_wire.reason is not None:
+        return by_wire
+    return _by_log(transfer, leg, by_wire, said) or by_wire
 
 
 def _is_storages(leg: Leg) -> bool:
@@ -251,12 +265,15 @@ def is_anothers_page(leg: Leg) -> bool:
     return page and "X-Amz-Cf-Id" not in headers and "X-Trans-Id" not in headers
 
 
-def refused_by_s3(facts: Facts, reason: Reason) -> list[StorageRefusal]:
-    """What S3, or who speaks as it does, refused the client for this reason."""
+def refused_by_s3(facts: Facts, reason: Reason, *, logged: bool = False) -> list[StorageRefusal]:
+    """What S3, or who speaks as it does, refused the client for this reason; with ``logged`` also
+    what it refused the registry, as its log says."""
     return [
         refusal
         for refusal in facts.storage_refusals
-        if refusal.reason is reason and refusal.is_s3 and not refusal.nested
+        if refusal.reason is reason
+        and refusal.is_s3
+        and (not refusal.nested or (logged and refusal.logged))
     ]
 
 
@@ -480,6 +497,11 @@ def _signed_for_get(leg: Leg, read: frozenset[tuple[str, str]]) -> Confidence | 
 
 _WORD = re.compile(r"\b[A-Z][A-Za-z]+(?:\.[A-Z][A-Za-z]+)?\b")
 
+_DRIVER_NAME = re.compile(rf"\b({'|'.join(_DRIVERS)})(?:_v2)?: ")
+
+#: Where a reason stands that only the registry's log tells.
+LOGGED = "registry-log"
+
 #: Reasons that are said in words which no part of a registry but a storage uses.
 _UNMISTAKABLE = frozenset({Reason.SKEWED, Reason.THROTTLED, Reason.OVER_QUOTA, Reason.UNEVEN_PARTS})
 
@@ -511,6 +533,40 @@ def _by_registry(transfer: Transfer | None, leg: Leg) -> StorageRefusal | None:
         where="response.body",
         sure=Confidence.CERTAIN,
     )
+
+
+def _by_log(
+    transfer: Transfer | None,
+    leg: Leg,
+    by_wire: StorageRefusal | None,
+    said: Iterable[Testimony],
+) -> StorageRefusal | None:
+    """What the wire leaves open, from the words of the storage that the registry's log keeps. With
+    the driver's name on the wire as well it is certain; from the log alone, likely."""
+    if leg.endpoint is None or (leg.status or 0) < 500 or is_somebody_elses(leg):
+        return None
+    for line in said:
+        if Told.STORAGE not in line.told:
+            continue
+        driver = _DRIVER_NAME.search(line.said)
+        code = next((word for word in _WORD.findall(line.said) if _is_code(word)), None)
+        reason = _meaning(code or "", line.said.lower())
+        if reason is None and "path not found: " in line.said.lower():
+            reason = Reason.NO_OBJECT
+        if driver is None or reason is None:
+            continue
+        return StorageRefusal(
+            leg=leg,
+            redirect=None,
+            transfer=transfer,
+            vendor=_DRIVERS[driver[1]],
+            reason=reason,
+            code=code,
+            told_by=leg,
+            where=LOGGED,
+            sure=Confidence.CERTAIN if by_wire is not None else Confidence.LIKELY,
+        )
+    return None
 
 
 def _is_code(word: str) -> bool:

@@ -28,7 +28,10 @@ _OWNERS = {Kind.TOKEN: Owner.TOKEN_SERVER, Kind.STORAGE: Owner.STORAGE, Kind.CON
         " The evidence is what {server} said."
     ),
     fix=(
-        "Look at the log of {server} at the time of the failed leg.",
+        (
+            "Look at the log of {server} at the time of the failed leg, or let regtrace report"
+            " --registry-log FILE find its lines."
+        ),
         "Repeat the operation once without this proxy; if it then works, the proxy is in the way.",
     ),
     references=("https://github.com/opencontainers/distribution-spec/blob/main/spec.md#errors-1",),

@@ -18,6 +18,7 @@ from regtrace.diagnose.rule import (
 from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import host, plain
+from regtrace.wire.testimony import Told
 
 #: Cloudflare has numbers of its own for what others call 502 and 504.
 _BROKEN = frozenset({502, 520, 521, 523, 525, 526, 530})
@@ -160,7 +161,7 @@ def gateway_error_page(operation: Operation, facts: Facts) -> Verdict:
             "status": plain(first.status),
             "server": host(first.url.authority),
             "seconds": plain(f"{seconds(first):.1f}"),
-            "meaning": plain(_meaning(first)),
+            "meaning": plain(_meaning(first, facts.told(first))),
         },
         count=len(legs),
         owner=front_owner(first),
@@ -178,7 +179,20 @@ def _is_gateways(leg: Leg) -> bool:
     return bare or leg.error.dialect in {"html", "text"}
 
 
-def _meaning(leg: Leg) -> str:
+#: What the proxy's own log says of its upstream.
+_LOGGED = {
+    Told.UPSTREAM_REFUSED: "nothing listens where it passes requests on to (so its own log)",
+    Told.UPSTREAM_UNKNOWN: "it finds no server behind it (so its own log)",
+    Told.UPSTREAM_TLS: "TLS to the server behind it failed (so its own log)",
+    Told.UPSTREAM_LATE: "the server behind it did not answer in time (so its own log)",
+    Told.UPSTREAM_BROKE: "the server behind it closed the connection (so its own log)",
+}
+
+
+def _meaning(leg: Leg, told: frozenset[Told]) -> str:
+    logged = next((words for meaning, words in _LOGGED.items() if meaning in told), None)
+    if logged is not None:
+        return logged
     if leg.status in _LATE:
         return "the server behind it did not answer in time"
     if leg.status in _BROKEN:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from regtrace.diagnose.facts import Facts
 from regtrace.diagnose.facts.answers import said
 from regtrace.diagnose.facts.fronts import ended_by, stores
@@ -19,6 +21,7 @@ from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.storage import Vendor
 from regtrace.wire.term import host
+from regtrace.wire.testimony import Told
 
 _CARRIES = frozenset({Kind.UPLOAD_CHUNK, Kind.UPLOAD_COMMIT})
 _S3 = frozenset({Vendor.S3, Vendor.CEPH, Vendor.MINIO, Vendor.R2, Vendor.CLOUDFRONT})
@@ -102,12 +105,14 @@ PUT manifest 1 [cfg L1]      -> 201
 def s3_chunk_unexpected_eof(operation: Operation, facts: Facts) -> Verdict:
     if not any(leg.kind in _CARRIES for leg in facts.legs):
         return DOES_NOT_APPLY
-    legs = ended_by(facts, _is_broken_off)
+    logged = {leg.id for leg in facts.legs if Told.UNEXPECTED_EOF in facts.told(leg)}
+    legs = ended_by(facts, lambda leg: _is_broken_off(leg, logged))
     known = frozenset(stores(facts))
     if not legs or (known and not known & _S3):
         return PASSES
     first = legs[0]
-    on_s3 = bool(known) or "s3aws" in said(first)
+    words = [said(first), *(line.said for line in facts.testimony(first))]
+    on_s3 = bool(known) or any("s3aws" in text for text in words)
     return Fails(
         legs=legs,
         evidence=(
@@ -121,7 +126,7 @@ def s3_chunk_unexpected_eof(operation: Operation, facts: Facts) -> Verdict:
     )
 
 
-def _is_broken_off(leg: Leg) -> bool:
+def _is_broken_off(leg: Leg, logged: Set[str]) -> bool:
     by_registry = leg.error is not None and leg.error.dialect == "oci"
     failed = leg.kind in _CARRIES and leg.status == 500 and by_registry
-    return failed and "unexpected eof" in said(leg)
+    return failed and ("unexpected eof" in said(leg) or leg.id in logged)

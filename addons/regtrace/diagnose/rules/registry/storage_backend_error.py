@@ -8,18 +8,15 @@ from regtrace.diagnose.facts.storage_errors import Reason, StorageRefusal
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
-    Confidence,
     Fails,
     Owner,
     Verdict,
     rule,
 )
 from regtrace.follow.story import Operation
-from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind
+from regtrace.wire.leg import REGISTRY_KINDS, UPLOAD_KINDS, Kind
 from regtrace.wire.storage import Vendor
 from regtrace.wire.term import host, plain
-
-_KINDS = BLOB_KINDS | MANIFEST_KINDS | {Kind.PING, Kind.TAGS, Kind.CATALOG}
 
 _NAMES = {
     Vendor.S3: "S3 storage",
@@ -90,7 +87,10 @@ _TOLD = {
 }
 _ELSE = (
     "The answer does not say why; most often its key may not do all that the registry needs.",
-    "Read the registry's own log at that second: it has the storage's whole answer, with its code.",
+    (
+        "Give the registry's own log to regtrace report --registry-log FILE: it has the storage's"
+        " whole answer, with its code, and names the fault."
+    ),
 )
 
 
@@ -114,7 +114,7 @@ _ELSE = (
         "https://github.com/distribution/distribution/issues/2847",
     ),
     owner=Owner.STORAGE,
-    needs=_KINDS,
+    needs=REGISTRY_KINDS,
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -175,7 +175,7 @@ def storage_backend_error(operation: Operation, facts: Facts) -> Verdict:
     return Fails(
         legs=legs,
         evidence=shown_by(first.leg, "the registry failed at its storage, not at the request"),
-        confidence=Confidence.CERTAIN,
+        confidence=first.sure,
         transfer=first.transfer,
         fields={
             "registry": host(first.leg.url.authority),

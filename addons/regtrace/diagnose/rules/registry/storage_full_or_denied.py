@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.facts.disk import DiskFault, disk_fault
+from regtrace.diagnose.facts.disk import DiskFault, disk_fault, fault_in_words
 from regtrace.diagnose.facts.last_words import last_words, shown_by, tries
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
@@ -15,8 +17,9 @@ from regtrace.diagnose.rule import (
     rule,
 )
 from regtrace.follow.story import Operation
-from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, Kind
+from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, Kind, Leg
 from regtrace.wire.term import host, plain
+from regtrace.wire.testimony import Told
 
 _KINDS = (*BLOB_KINDS, *MANIFEST_KINDS, Kind.PING, Kind.TAGS)
 
@@ -155,7 +158,8 @@ def storage_full_or_denied(operation: Operation, facts: Facts) -> Verdict:
     refused = last_words(facts, *_KINDS)
     if not refused:
         return DOES_NOT_APPLY
-    faults = {leg.id: fault for leg in refused if (fault := disk_fault(leg)) is not None}
+    by_wire = {leg.id: fault for leg in refused if (fault := disk_fault(leg)) is not None}
+    faults = {**_by_log(facts, refused), **by_wire}
     legs = [leg for leg in refused if leg.id in faults]
     if not legs:
         return PASSES
@@ -164,7 +168,7 @@ def storage_full_or_denied(operation: Operation, facts: Facts) -> Verdict:
     return Fails(
         legs=tuple(legs),
         evidence=shown_by(first, "the registry failed, not the request"),
-        confidence=Confidence.CERTAIN,
+        confidence=Confidence.CERTAIN if first.id in by_wire else Confidence.LIKELY,
         transfer=facts.transfer_of(first),
         fields={
             "registry": host(first.url.authority),
@@ -173,3 +177,15 @@ def storage_full_or_denied(operation: Operation, facts: Facts) -> Verdict:
         },
         count=tries(facts, legs),
     )
+
+
+def _by_log(facts: Facts, refused: Iterable[Leg]) -> dict[str, DiskFault]:
+    """Leg → what its registry's log says of its disk, where the registry failed."""
+    lines = ((leg, said) for leg in refused for said in facts.testimony(leg))
+    return {
+        leg.id: fault
+        for leg, said in lines
+        if (leg.status or 0) >= 500
+        and Told.DISK in said.told
+        and (fault := fault_in_words(said.said.lower())) is not None
+    }

@@ -13,16 +13,16 @@ from regtrace.diagnose.rule import (
     rule,
 )
 from regtrace.follow.story import Operation
-from regtrace.wire.leg import Kind
+from regtrace.wire.leg import REGISTRY_KINDS, Kind
 from regtrace.wire.term import plain
 
 
 @rule(
     number="RT402",
     slug="s3-access-denied",
-    title="The storage answers AccessDenied to the client that the registry sent there",
+    title="The storage answers AccessDenied to {whom}",
     cause=(
-        "{storage} got {signed} and answered AccessDenied: a policy forbids this read. With signed"
+        "{storage} got {signed} and answered AccessDenied: a policy forbids this request. With signed"
         " URLs that is the policy of the registry's own storage user, not of whoever pulls. To a"
         " user that may not list the bucket, S3 says the same of an object that is not there."
     ),
@@ -48,8 +48,8 @@ from regtrace.wire.term import plain
         "https://github.com/distribution/distribution/issues/1699",
     ),
     owner=Owner.STORAGE,
-    needs=frozenset({Kind.STORAGE}),
-    explains=frozenset({"storage-403-on-head"}),
+    needs=REGISTRY_KINDS | {Kind.STORAGE},
+    explains=frozenset({"storage-403-on-head", "storage-backend-error"}),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -111,18 +111,23 @@ GET s3 L1                    -> 403 nginx    # somebody else's page
 def s3_access_denied(operation: Operation, facts: Facts) -> Verdict:
     if not facts.storage_refusals:
         return DOES_NOT_APPLY
-    refused = refused_by_s3(facts, Reason.DENIED)
+    refused = refused_by_s3(facts, Reason.DENIED, logged=True)
     if not refused:
         return _unread(facts)
     first = refused[0]
-    signed = first.leg.presigned is not None
+    signed = "a valid signature" if first.leg.presigned else "a URL without a signature"
+    if first.nested:
+        signed = "a request of the registry itself"
     return fails_by(
         refused,
         "the storage's own code",
         {
             "storage": first.place,
             "bucket": first.bucket,
-            "signed": plain("a valid signature" if signed else "a URL without a signature"),
+            "signed": plain(signed),
+            "whom": plain(
+                "the registry" if first.nested else "the client that the registry sent there"
+            ),
         },
     )
 

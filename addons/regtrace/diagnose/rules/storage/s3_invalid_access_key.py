@@ -13,7 +13,7 @@ from regtrace.diagnose.rule import (
     rule,
 )
 from regtrace.follow.story import Operation
-from regtrace.wire.leg import Kind
+from regtrace.wire.leg import REGISTRY_KINDS, Kind
 from regtrace.wire.term import Term, TermKind, plain
 
 
@@ -21,7 +21,7 @@ from regtrace.wire.term import Term, TermKind, plain
     number="RT401",
     slug="s3-invalid-access-key",
     title="The storage does not know the registry's access key (InvalidAccessKeyId)",
-    cause=("The registry signs URLs with an access key id that {storage} does not know. {which}"),
+    cause=("The registry signs with an access key id that {storage} does not know. {which}"),
     fix=(
         (
             "Set storage.s3.accesskey and secretkey in the registry's config.yml to a key of this"
@@ -40,8 +40,8 @@ from regtrace.wire.term import Term, TermKind, plain
         "https://github.com/distribution/distribution/issues/968",
     ),
     owner=Owner.REGISTRY,
-    needs=frozenset({Kind.STORAGE}),
-    explains=frozenset({"storage-403-on-head"}),
+    needs=REGISTRY_KINDS | {Kind.STORAGE},
+    explains=frozenset({"storage-403-on-head", "storage-backend-error"}),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -82,7 +82,7 @@ GET r2 L1                    -> 400 InvalidArgument "Credential access key has l
 def s3_invalid_access_key(operation: Operation, facts: Facts) -> Verdict:
     if not facts.storage_refusals:
         return DOES_NOT_APPLY
-    refused = refused_by_s3(facts, Reason.ACCESS_KEY)
+    refused = refused_by_s3(facts, Reason.ACCESS_KEY, logged=True)
     if not refused:
         return PASSES
     first = refused[0]
@@ -95,8 +95,10 @@ def s3_invalid_access_key(operation: Operation, facts: Facts) -> Verdict:
         "the storage's own code",
         {
             "storage": first.place,
-            "endpoint": Term(TermKind.URL, first.leg.url.origin),
+            "endpoint": plain("ENDPOINT")
+            if first.nested
+            else Term(TermKind.URL, first.leg.url.origin),
             "which": plain(which),
         },
-        Evidence(first.leg, "request.url", "the key id that signed"),
+        *([] if first.nested else [Evidence(first.leg, "request.url", "the key id that signed")]),
     )

@@ -13,7 +13,7 @@ from regtrace.diagnose.rule import (
     rule,
 )
 from regtrace.follow.story import Operation
-from regtrace.wire.leg import Kind
+from regtrace.wire.leg import REGISTRY_KINDS, Kind
 from regtrace.wire.term import plain
 
 
@@ -22,10 +22,14 @@ from regtrace.wire.term import plain
     slug="s3-signature-mismatch",
     title="The storage does not accept the registry's signature (SignatureDoesNotMatch)",
     cause=(
-        "{storage} computed the signature of this request and got another one than the registry"
-        " put into the URL. {why}"
+        "{storage} computed the signature of this request and got another one than the registry."
+        " {why}"
     ),
     fix=(
+        (
+            "{first} give the registry the secret that belongs to its key id (storage.s3.secretkey in"
+            " config.yml, or REGISTRY_STORAGE_S3_SECRETKEY), and restart it."
+        ),
         (
             "If a reverse proxy stands before {storage}, let it pass the Host header, the path and"
             " the query unchanged: nginx proxy_set_header Host $http_host; and proxy_pass without"
@@ -35,10 +39,6 @@ from regtrace.wire.term import plain
             "Set storage.s3.regionendpoint (distribution 3: redirectendpoint) in the registry's"
             " config.yml to the very name and port by which clients reach the storage."
         ),
-        (
-            "If every object is refused, give the registry the right secret again"
-            " (storage.s3.secretkey) and restart it."
-        ),
         "Until it is mended, set storage.redirect.disable: true: the registry then reads for all.",
     ),
     references=(
@@ -47,8 +47,8 @@ from regtrace.wire.term import plain
         "https://github.com/distribution/distribution/issues/3139",
     ),
     owner=Owner.STORAGE,
-    needs=frozenset({Kind.STORAGE}),
-    explains=frozenset({"storage-403-on-head"}),
+    needs=REGISTRY_KINDS | {Kind.STORAGE},
+    explains=frozenset({"storage-403-on-head", "storage-backend-error"}),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -96,7 +96,7 @@ GET ceph L1                  -> 403
 def s3_signature_mismatch(operation: Operation, facts: Facts) -> Verdict:
     if not facts.storage_refusals:
         return DOES_NOT_APPLY
-    refused = refused_by_s3(facts, Reason.SIGNATURE)
+    refused = refused_by_s3(facts, Reason.SIGNATURE, logged=True)
     if not refused:
         return PASSES
     first = refused[0]
@@ -104,12 +104,21 @@ def s3_signature_mismatch(operation: Operation, facts: Facts) -> Verdict:
     return fails_by(
         refused,
         "the storage's own code",
-        {"storage": first.place, "why": plain(why)},
+        {
+            "storage": first.place,
+            "why": plain(why),
+            "first": plain("First of all" if first.nested else "If every object is refused,"),
+        },
         owner=owner,
     )
 
 
 def _who_changed_it(refusal: StorageRefusal) -> tuple[Owner, str]:
+    if refusal.nested:
+        return Owner.REGISTRY, (
+            "It refused the registry itself, so no client is at fault: most often the registry's"
+            " secret key is wrong; or a proxy between it and the storage changes its requests."
+        )
     seen = refusal.told_by.error.element("SignedHost") if refusal.told_by.error else None
     asked = sent(refusal.told_by).get("Host")
     if seen and asked and seen.lower() != asked.lower():

@@ -1,4 +1,4 @@
-"""RT413: the registry sends clients to a bucket that does not exist."""
+"""RT413: the registry uses a bucket that does not exist, or sends clients there."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from regtrace.diagnose.rule import (
     rule,
 )
 from regtrace.follow.story import Operation
-from regtrace.wire.leg import Kind
-from regtrace.wire.term import Term, TermKind
+from regtrace.wire.leg import REGISTRY_KINDS, Kind
+from regtrace.wire.term import Term, TermKind, plain
 
 
 @rule(
@@ -22,7 +22,7 @@ from regtrace.wire.term import Term, TermKind
     slug="storage-no-such-bucket",
     title="The bucket {bucket} does not exist at {storage}",
     cause=(
-        "The registry sends clients to bucket {bucket}, and {storage} knows none of that name. The"
+        "{how} bucket {bucket}, and {storage} knows none of that name. The"
         " name is wrong, the bucket was deleted or is elsewhere, or one side takes the first part"
         " of the path for the bucket while the other expects it in the host's name."
     ),
@@ -43,7 +43,8 @@ from regtrace.wire.term import Term, TermKind
         "https://distribution.github.io/distribution/storage-drivers/s3/",
     ),
     owner=Owner.REGISTRY,
-    needs=frozenset({Kind.STORAGE}),
+    needs=REGISTRY_KINDS | {Kind.STORAGE},
+    explains=frozenset({"storage-backend-error"}),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -79,7 +80,7 @@ def storage_no_such_bucket(operation: Operation, facts: Facts) -> Verdict:
     refused = [
         refusal
         for refusal in facts.storage_refusals
-        if refusal.reason is Reason.NO_BUCKET and not refusal.nested
+        if refusal.reason is Reason.NO_BUCKET and (refusal.logged or not refusal.nested)
     ]
     if not refused:
         return PASSES
@@ -90,7 +91,14 @@ def storage_no_such_bucket(operation: Operation, facts: Facts) -> Verdict:
         {
             "storage": first.place,
             "bucket": first.bucket,
-            "endpoint": Term(TermKind.URL, first.leg.url.origin),
+            "endpoint": plain("ENDPOINT")
+            if first.nested
+            else Term(TermKind.URL, first.leg.url.origin),
+            "how": plain("The registry itself uses" if first.nested else _SENDS),
         },
-        Evidence(first.leg, "request.url", "the bucket, in the host or first in the path"),
+        *([] if first.nested else [Evidence(first.leg, "request.url", _WHERE)]),
     )
+
+
+_SENDS = "The registry sends clients to"
+_WHERE = "the bucket, in the host or first in the path"

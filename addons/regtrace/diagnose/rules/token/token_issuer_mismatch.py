@@ -19,6 +19,7 @@ from regtrace.diagnose.rule import (
 from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind
 from regtrace.wire.term import Term, TermKind, host, plain
+from regtrace.wire.testimony import TOKEN_FAULTS, Told
 
 
 @rule(
@@ -98,11 +99,16 @@ def _wrong_issuer(
     refusal: Refusal, facts: Facts, took: Set[str | None]
 ) -> tuple[Confidence, str] | None:
     issuer = refusal.jwt.issuer if refusal.jwt else None
+    told = facts.told(refusal.leg) & TOKEN_FAULTS
+    if Told.WRONG_ISSUER in told:
+        return Confidence.CERTAIN, "and the registry's log says that it trusts another one"
+    if told:
+        return None
     expected = facts.expected.issuer if facts.expected else None
     if expected is not None:
         # What the site says of its issuer is what the registry was told as well.
-        told = "and the site's own expectations name another issuer"
-        return (Confidence.CERTAIN, told) if (issuer or "") != expected else None
+        why = "and the site's own expectations name another issuer"
+        return (Confidence.CERTAIN, why) if (issuer or "") != expected else None
     if not issuer:
         return Confidence.LIKELY, "and a registry always expects some name"
     if refusal.in_order and _is_signed(refusal, facts):

@@ -19,11 +19,13 @@ from regtrace.wire.leg import Kind
 from regtrace.wire.signature import Proof
 from regtrace.wire.signature import Verdict as Judged
 from regtrace.wire.term import Term, host, plain
+from regtrace.wire.testimony import TOKEN_FAULTS, Told
 
 _UNPROVED = {
     True: "Its audience and its times are right, so what is left is its signature (or its issuer).",
     False: "The token is opaque, so what the registry dislikes about it can't be seen.",
 }
+_LOGGED = "The registry's log says why: it can't trace the signature to a key that it trusts."
 _PROVED = {
     Judged.UNTRUSTED: "None of the keys that the registry trusts is the one that the token names.",
     Judged.BAD_SIGNATURE: "The token names a trusted key, but that key did not sign it.",
@@ -123,7 +125,16 @@ def token_signed_by_untrusted_key(operation: Operation, facts: Facts) -> Verdict
         return DOES_NOT_APPLY
     tokens = {refusal.token.sha256: refusal.token for refusal in refusals}
     proofs = {sha256: facts.proof(token) for sha256, token in tokens.items()}
-    bad = [r for r in refusals if r.in_order and not _is_cleared(r, proofs[r.token.sha256])]
+    bad = [
+        refusal
+        for refusal in refusals
+        if _is_logged(facts, refusal)
+        or (
+            refusal.in_order
+            and not _is_cleared(refusal, proofs[refusal.token.sha256])
+            and not facts.told(refusal.leg) & TOKEN_FAULTS
+        )
+    ]
     if not bad:
         return PASSES
     first = bad[0]
@@ -139,16 +150,25 @@ def token_signed_by_untrusted_key(operation: Operation, facts: Facts) -> Verdict
     return Fails(
         legs=tuple(refusal.leg for refusal in bad),
         evidence=tuple(evidence),
-        confidence=_confidence(first, proved),
+        confidence=Confidence.CERTAIN if _is_logged(facts, first) else _confidence(first, proved),
         transfer=facts.transfer_of(first.leg),
         fields={
             "registry": host(first.leg.url.authority),
             "server": _server(first),
-            "why": plain(_why(first, proof if proved else None)),
+            "why": plain(
+                _LOGGED
+                if _is_logged(facts, first) and not proved
+                else _why(first, proof if proved else None)
+            ),
             "named": plain(_key_name(first)),
         },
         count=len(bad),
     )
+
+
+def _is_logged(facts: Facts, refusal: Refusal) -> bool:
+    """The registry's log says which of a token's faults it is."""
+    return Told.UNTRUSTED_KEY in facts.told(refusal.leg)
 
 
 def _is_cleared(refusal: Refusal, proof: Proof | None) -> bool:

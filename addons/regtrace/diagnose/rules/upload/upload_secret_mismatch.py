@@ -17,6 +17,7 @@ from regtrace.diagnose.rule import (
 from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind
 from regtrace.wire.term import host
+from regtrace.wire.testimony import Told
 
 
 @rule(
@@ -121,15 +122,21 @@ def upload_secret_mismatch(operation: Operation, facts: Facts) -> Verdict:
     assert first.after is not None
     # distribution 2.x says the same of a commit whose length is wrong.
     proven = first.doubt is Doubt.SECRET and first.end.kind is Kind.UPLOAD_CHUNK
+    proven = proven or Told.OTHER_SECRET in facts.told(first.end)
+    made_up = facts.told_generally(Told.SECRET_MADE_UP)
     return Fails(
         legs=tuple(step.end for step in refused),
         evidence=(
             Evidence(first.before, "response.header.Location", "the _state that was given"),
             Evidence(first.after.first, "request.url", "the same came back"),
             Evidence(first.end, "response.body", "and was not accepted"),
+            *([Evidence(first.end, made_up.source, _MADE_UP, made_up)] if made_up else []),
         ),
         confidence=Confidence.CERTAIN if proven else Confidence.LIKELY,
         transfer=first.transfer,
         fields={"registry": host(first.before.url.authority)},
         count=len(refused),
     )
+
+
+_MADE_UP = "the registry said so when it started: each of its instances has a secret of its own"
