@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from regtrace import __version__
-from regtrace.cli import annotate, convert, report, rules
+from regtrace.cli import annotate, convert, diff, report, rules
 from regtrace.setup.script import addon_path
 
 
@@ -36,5 +36,6 @@ def print_addon_path() -> None:
 
 main.add_command(report.report)
 main.add_command(convert.convert)
+main.add_command(diff.diff)
 main.add_command(annotate.annotate)
 main.add_command(rules.rules)

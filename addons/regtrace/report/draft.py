@@ -15,10 +15,10 @@ _CLOCK = frozenset({"date"})
 
 
 class Draft:
-    def __init__(self, *, keep_refused: bool = False) -> None:
+    def __init__(self, *, keep_refused: bool = False, holdings: Holdings | None = None) -> None:
         self._keep_refused = keep_refused
-        self.holdings = Holdings()
-        """What the redactor hides, and the gate looks for."""
+        self.holdings = holdings or Holdings()
+        """What the redactor hides, and the gate looks for. Two drafts may share it."""
         self.sample = Sample()
         """Whole exchanges, for the proof."""
         self.accounts: list[Account] = []

@@ -2,7 +2,7 @@
 
 Verdict first; then each operation with its transfers and their legs as a strip; then the findings,
 what was not seen, and what was counted. Nothing here depends on colour: the outcome is a word and
-a failed leg carries ``!!``. Every string passes ``_Page.text``, so that what strangers wrote can
+a failed leg carries ``!!``. Every string passes ``Page.text``, so that what strangers wrote can
 neither move the cursor nor become markup. Lines keep to the width, except the commands, which
 stay whole so that they can be copied.
 """
@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from io import StringIO
 from itertools import groupby
 
 from rich.console import Console
 from rich.text import Text
 
 from regtrace.report.model import Evidence, Finding, Operation, Report, Transfer
-from regtrace.report.visible import clock, date, duration, rate, size, visible
+from regtrace.report.page import Page, drawn
+from regtrace.report.visible import clock, date, duration, rate, size
 from regtrace.report.words import (
     OUTCOMES,
     OWNERS,
@@ -34,9 +34,6 @@ from regtrace.report.words import (
     transfer_name,
 )
 
-_PROSE = 120
-"""Columns; longer lines of prose tire."""
-
 _STRIP = 60
 """Columns that a strip needs to stand beside its row."""
 
@@ -45,9 +42,6 @@ _STRIP_HEAD, _STRIP_TAIL = 6, 12
 
 _MANY = 8
 """Above this number, what went well is folded."""
-
-_LONGEST = 2000
-"""Characters of one string; a stranger shall not flood the page."""
 
 _WENT_WELL = ("uploaded", "downloaded", "existed", "mounted")
 
@@ -64,33 +58,18 @@ _STYLES = {
 _FAILED = "bold red"
 """A failed leg; without colour its ``!!`` says the same."""
 
-_ASCII = str.maketrans(
-    {"→": "->", "←": "<-", "✗": "broken", "…": "...", "·": "-", "\N{MULTIPLICATION SIGN}": "x"}
-)
-
 
 def render(report: Report, *, width: int | None = None, color: bool | None = None) -> str:
     """The text, ``width`` columns wide; what is None is taken from standard output.
 
     Without ``color`` there is no escape sequence in it.
     """
-    here = Console()
-    colored = here.is_terminal if color is None else color
-    page = StringIO()
-    console = Console(
-        file=page,
-        width=width or here.width,
-        force_terminal=colored,
-        color_system="standard" if colored else None,
-        no_color=None if color is None else not color,
-    )
-    print_report(report, console)
-    return page.getvalue()
+    return drawn(lambda console: print_report(report, console), width=width, color=color)
 
 
 def print_report(report: Report, console: Console) -> None:
     """Draw the report on this console: its width, its colours, ASCII where it knows no UTF-8."""
-    page = _Page(console)
+    page = Page(console)
     _verdict(page, report)
     _Operations(page, report).draw()
     _Findings(page, report).draw()
@@ -98,55 +77,7 @@ def print_report(report: Report, console: Console) -> None:
     _counts(page, report)
 
 
-class _Page:
-    """Puts lines on the console. The only place that makes text drawable, and that prints."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.width = console.width
-        self.ascii = console.options.ascii_only
-
-    def text(self, string: str, style: str = "", *, keep: str = "", limit: int = _LONGEST) -> Text:
-        shown = visible(string, keep=keep, limit=limit)
-        if self.ascii:
-            shown = shown.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
-        return Text(shown, style=style)
-
-    def line(self, *parts: Text) -> None:
-        """One line, never wrapped."""
-        line = Text.assemble(*parts)
-        line.rstrip()
-        self.console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
-
-    def prose(self, lead: Text, body: Text) -> None:
-        """The body beside its lead, wrapped, every further line as far indented."""
-        room = max(min(self.width, _PROSE) - lead.cell_len, 20)
-        for number, line in enumerate(body.wrap(self.console, room)):
-            self.line(Text(" " * lead.cell_len) if number else lead, line)
-
-    def beside(self, first: Text, *others: Text) -> None:
-        """All on one line where that fits, else the others on a line of their own."""
-        gap = Text("   ")
-        whole = gap.join([first, *others])
-        if whole.cell_len <= self.width:
-            self.line(whole)
-        else:
-            self.prose(Text(), first)
-            self.prose(Text("    "), gap.join(others))
-
-    def chain(self, lead: Text, links: Sequence[Text]) -> None:
-        """The links after the lead, joined by arrows; lines break only between two links."""
-        line = lead
-        for number, link in enumerate(links):
-            arrow = self.text(" → ", "dim") if number else Text()
-            if number and line.cell_len + arrow.cell_len + link.cell_len > self.width:
-                self.line(line)
-                line, arrow = Text(" " * lead.cell_len), self.text("→ ", "dim")
-            line = Text.assemble(line, arrow, link)
-        self.line(line)
-
-
-def _verdict(page: _Page, report: Report) -> None:
+def _verdict(page: Page, report: Report) -> None:
     outcome, damaged = report.verdict.outcome, report.capture.damaged
     word = page.text(f"{OUTCOMES.get(outcome, outcome)}  ", _STYLES.get(outcome, "bold"), limit=40)
     page.prose(word, page.text(report.verdict.sentence, "bold"))
@@ -160,7 +91,7 @@ def _verdict(page: _Page, report: Report) -> None:
 class _Operations:
     """Each operation: a head line, then a row per transfer and one for the legs outside them."""
 
-    def __init__(self, page: _Page, report: Report) -> None:
+    def __init__(self, page: Page, report: Report) -> None:
         self.page = page
         self.report = report
         self.legs = report.legs
@@ -264,7 +195,7 @@ class _Findings:
     another operation.
     """
 
-    def __init__(self, page: _Page, report: Report) -> None:
+    def __init__(self, page: Page, report: Report) -> None:
         self.page = page
         self.findings = {finding.id: finding for finding in report.findings}
         self.legs = report.legs
@@ -367,7 +298,7 @@ class _Findings:
         return f"{leg_name(leg)} at {clock(leg.started)} UTC ({leg_id})"
 
 
-def _not_seen(page: _Page, report: Report) -> None:
+def _not_seen(page: Page, report: Report) -> None:
     if report.not_seen:
         page.line()
         page.line(Text("not seen", "bold"))
@@ -376,7 +307,7 @@ def _not_seen(page: _Page, report: Report) -> None:
         page.prose(Text("    "), page.text(entry.effect))
 
 
-def _counts(page: _Page, report: Report) -> None:
+def _counts(page: Page, report: Report) -> None:
     capture, redaction = report.capture, report.redaction
     counted = (
         plural(capture.flows, "flow"),
