@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from regtrace.redact.gate import Gate
-from regtrace.report import github, har, jsonlines, junit, markdown, sarif, yaml
+from regtrace.report import github, har, html, jsonlines, junit, markdown, sarif, yaml
 from regtrace.report import json as as_json
 from regtrace.report import text as as_text
 from regtrace.report.compare import words as compare_words
@@ -29,6 +29,7 @@ FORMATS: dict[str, Callable[[Report], str]] = {
     "junit": junit.render,
     "sarif": sarif.render,
     "har": har.render,
+    "html": html.render,
     "github": github.render,
     "github-summary": lambda report: markdown.render(report, markdown.SUMMARY),
 }
@@ -43,6 +44,7 @@ ENDINGS = {
     ".junit.xml": "junit",
     ".sarif": "sarif",
     ".har": "har",
+    ".html": "html",
 }
 #: Parts of a JSON report that are judged and written at once: half a megabyte.
 _ROWS_AT_ONCE = 1024
@@ -51,7 +53,7 @@ _BETWEEN = ', "'
 #: Bytes at either end of a file by which a report of ours is recognised.
 _EDGE = 1024
 _OWN_BEGINNING = re.compile(
-    rb'(?:\{\s*"schema":\s*"|schema: |<!-- |<\?xml [^>]*>\s*<!-- '
+    rb'(?:\{\s*"schema":\s*"|schema: |(?:<!doctype html>\s*)?<!-- |<\?xml [^>]*>\s*<!-- '
     rb'|\{\s*"(?:log|properties)":\s*\{\s*"_?report":\s*")regtrace/(?:report|diff)/'
 )
 _WORDS = (*OUTCOMES.values(), *compare_words.OUTCOMES.values())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level
-from regtrace.report.compare import json
+from regtrace.report.compare import html, json
 from regtrace.report.compare import text as as_text
 from regtrace.report.compare.compare import compare
 from regtrace.report.compare.model import Diff
@@ -18,8 +18,9 @@ from regtrace.wire.exchange import Exchange
 FORMATS: dict[str, Callable[[Diff], str]] = {
     "text": lambda diff: as_text.render(diff, color=False),
     "json": json.render,
+    "html": html.render,
 }
-ENDINGS = {".json": "json", ".txt": "text", ".log": "text"}
+ENDINGS = {".json": "json", ".txt": "text", ".log": "text", ".html": "html"}
 
 
 def rendered(diff: Diff, form: str, gate: Gate) -> str:

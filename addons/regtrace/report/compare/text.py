@@ -6,22 +6,16 @@ Nothing depends on colour: each line begins with a sign.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from rich.console import Console
 from rich.text import Text
 
 from regtrace.report.compare.model import Cause, Diff, Difference, Half, Row, Side
-from regtrace.report.compare.words import OUTCOMES, label, phrase, sign
+from regtrace.report.compare.parts import Group, parts_of
+from regtrace.report.compare.words import OUTCOMES, label, phrase
 from regtrace.report.page import Page, drawn
 from regtrace.report.visible import duration
 from regtrace.report.words import OWNERS, client_name, operation_name, plural
-
-_MOST_PARTS = 20
-"""Blobs and manifests that are drawn; those that diverge come first."""
-
-_MOST_LINES = 12
-"""Lines of one of them."""
 
 _MOST_LINKS = 12
 """Legs in a line."""
@@ -130,67 +124,33 @@ def _overall(page: Page, differences: Sequence[Difference]) -> None:
 
 
 def _parts(page: Page, rows: Sequence[Row]) -> None:
-    parts: dict[str, list[Row]] = {}
-    for row in rows:
-        parts.setdefault(row.part, []).append(row)
+    parts, rest = parts_of(rows)
     if not parts:
         return
     page.line()
     page.line(Text("leg by leg", "bold"))
     page.prose(Text("  "), page.text(_LEGEND, "dim"))
-    worst = sorted(parts, key=lambda part: min(_rank(row) for row in parts[part]))
-    drawn = {*worst[:_MOST_PARTS]}
-    for part, some in parts.items():
-        if part in drawn:
-            _part(page, part, some)
-    if len(parts) > len(drawn):
-        rest = [row for part, some in parts.items() if part not in drawn for row in some]
-        diverging = sum(row.matters for row in rest)
-        more = f"and {plural(len(parts) - len(drawn), 'transfer')} more, {plural(len(rest), 'leg')}"
-        page.prose(Text("  "), page.text(f"{more}, {diverging} of them diverge"))
+    for part in parts:
+        page.line(page.text(f"  {part.name}"))
+        for group in part.groups:
+            _group(page, group)
+        if part.legs_left_out:
+            more = f"{plural(part.legs_left_out, 'leg')} more, {part.left_out_that_diverge} diverge"
+            page.line(page.text(f"       ({more})", "dim"))
+    if rest.parts:
+        more = f"and {plural(rest.parts, 'transfer')} more, {plural(rest.legs, 'leg')}"
+        page.prose(Text("  "), page.text(f"{more}, {rest.diverging} of them diverge"))
 
 
-def _rank(row: Row) -> tuple[bool, bool]:
-    return not row.matters, not row.differences
-
-
-def _part(page: Page, part: str, rows: Sequence[Row]) -> None:
-    page.line(page.text(f"  {part}"))
-    groups = [(key, list(some)) for key, some in groupby(rows, key=_story)]
-    for (mark, told), some in groups[:_MOST_LINES]:
-        style = _STYLES.get(mark, "")
-        names = [(row.bad or row.good) for row in some]
-        page.chain(page.text(f"    {mark:<3}", style), _folded(page, names, style))
-        if told:
-            page.prose(Text("         "), page.text(told, limit=400))
-    if len(groups) > _MOST_LINES:
-        hidden = [row for _, some in groups[_MOST_LINES:] for row in some]
-        diverging = sum(row.matters for row in hidden)
-        more = f"{plural(len(hidden), 'leg')} more, {diverging} of them diverge"
-        page.line(page.text(f"       ({more})", "dim"))
-
-
-def _story(row: Row) -> tuple[str, str]:
-    """The sign of a row, and what is to be said of it."""
-    if row.bad is None:
-        return "<", ""
-    if row.good is None:
-        return ("!!" if row.matters else ">"), ("bad only" if row.matters else "")
-    return sign(row), "; ".join(phrase(one) for one in row.differences)
-
-
-def _folded(page: Page, halves: Sequence[Half | None], style: str) -> list[Text]:
-    counted = [
-        (name, len(list(some))) for name, some in groupby(half.name for half in halves if half)
-    ]
-    links = [
-        page.text(f"{name} \N{MULTIPLICATION SIGN}{count}" if count > 1 else name, style, limit=60)
-        for name, count in counted
-    ]
+def _group(page: Page, group: Group) -> None:
+    style = _STYLES.get(group.mark, "")
+    links = [page.text(name, style, limit=60) for name in group.bad or group.good]
     hidden = len(links) - _MOST_LINKS
     if hidden > 1:
         links[_MOST_LINKS // 2 : -_MOST_LINKS // 2] = [page.text(f"({hidden} more)", "dim")]
-    return links
+    page.chain(page.text(f"    {group.mark:<3}", style), links)
+    if group.told:
+        page.prose(Text("         "), page.text(group.told, limit=400))
 
 
 def _foot(page: Page, diff: Diff) -> None:
