@@ -70,7 +70,7 @@ def _side(page: Page, name: str, side: Side) -> None:
 
 def _first(page: Page, row: Row) -> None:
     page.line()
-    page.line(Text("first divergence  ", "bold"), page.text(row.part))
+    page.line(Text("first divergence  ", "bold"), page.text(row.part, limit=40))
     _half(page, "good", row.good)
     _half(page, "bad", row.bad)
     found = [one for one in row.differences if one.what not in {"missing", "additional"}]
@@ -131,7 +131,7 @@ def _parts(page: Page, rows: Sequence[Row]) -> None:
     page.line(Text("leg by leg", "bold"))
     page.prose(Text("  "), page.text(_LEGEND, "dim"))
     for part in parts:
-        page.line(page.text(f"  {part.name}"))
+        page.line(page.text(f"  {part.name}", limit=48))
         for group in part.groups:
             _group(page, group)
         if part.legs_left_out:
