@@ -6,6 +6,7 @@ HAR has no field for stands in ``_regtrace``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -17,6 +18,7 @@ from regtrace.report.words import client_name, operation_name, transfer_name
 
 _URL = ":/?#[]@!$&'()*+,;=%"
 """Characters of a URL besides letters, digits and ``_.-~`` (RFC 3986)."""
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:.]+", re.IGNORECASE)
 _UNKNOWN = -1
 
 
@@ -60,7 +62,7 @@ def _entry(
     leg: Leg, operations: Mapping[str, str], transfer: Transfer | None, findings: list[Finding]
 ) -> dict[str, Any]:
     milliseconds = round(seconds_between(leg.started, leg.ended) * 1000, 3)
-    url = quote(leg.url, safe=_URL)
+    url = _url(leg)
     place = [
         operations.get(leg.operation or "", ""),
         transfer_name(transfer) if transfer else "",
@@ -113,6 +115,26 @@ def _entry(
     if leg.connection:
         entry["connection"] = leg.connection
     return entry
+
+
+def _url(leg: Leg) -> str:
+    """One that every reader takes: a tunnel has only a place, and a stranger may have written what
+    is none."""
+    url = quote(leg.url, safe=_URL)
+    known = url if "/" in url else f"https://{url}/"
+    if _is_readable(known):
+        return known
+    return f"https://unreadable.invalid/{quote(leg.url, safe='')}"
+
+
+def _is_readable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        known = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return known and parts.scheme in {"http", "https"} and _HOST.fullmatch(host) is not None
 
 
 def _told(finding: Finding) -> str:

@@ -108,7 +108,7 @@ class _Operations:
         if brief:
             self.page.line()
         for operation in brief:
-            self.page.beside(self._what(operation), self._ended(operation))
+            self._brief(operation)
         self._outside()
 
     def _full(self, operation: Operation) -> None:
@@ -124,6 +124,14 @@ class _Operations:
         self._rows([t for t in transfers if not many or not self._is_good(t)])
         if brief:
             self.page.prose(Text("  "), self.page.text(_summary(brief)))
+
+    def _brief(self, operation: Operation) -> None:
+        """One line, whatever its names are: of a hundred, none takes the room of two."""
+        ended = self._ended(operation)
+        room = max(self.page.width - ended.cell_len - 3, 20)
+        what = self.page.text(operation_name(operation), "bold", limit=room)
+        what.truncate(room, overflow="crop")  # characters may be two columns wide
+        self.page.line(what, Text("   "), ended)
 
     def _what(self, operation: Operation) -> Text:
         return self.page.text(operation_name(operation), "bold", limit=300)
