@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from regtrace.report.json import indented
 from regtrace.report.model import SCHEMA, Finding, Leg, Operation, Report, Transfer
 from regtrace.report.visible import moment, seconds_between, visible
-from regtrace.report.words import client_name, operation_name, transfer_name
+from regtrace.report.words import client_name, operation_name, rival_lines, transfer_name
 
 _URL = ":/?#[]@!$&'()*+,;=%"
 """Characters of a URL besides letters, digits and ``_.-~`` (RFC 3986)."""
@@ -41,7 +41,13 @@ def _page(operation: Operation, findings: Iterable[Finding]) -> dict[str, Any]:
         "id": operation.id,
         "title": visible(f"{operation_name(operation)}: {operation.outcome}"),
         "pageTimings": {},
-        "comment": "\n".join([visible(f"by {client_name(operation)}"), *map(_told, roots)]),
+        "comment": "\n".join(
+            [
+                visible(f"by {client_name(operation)}"),
+                *map(_told, roots),
+                *(visible(line) for root in roots for line in rival_lines(root, roots)),
+            ]
+        ),
     }
 
 

@@ -24,6 +24,7 @@ from regtrace.report.words import (
     leg_name,
     operation_name,
     plural,
+    rivals_of,
     steps,
     transfer_name,
 )
@@ -116,7 +117,7 @@ def _finding(explained: Explained, findings: dict[str, Finding], report: Report)
         lines.append("")
     if root.check:
         lines += ["**Check:**\n", _fenced("\n".join(root.check[:_MANY]), "sh")]
-    for rival in (findings[id_] for id_ in root.rivals[:_MANY] if id_ in findings):
+    for rival in rivals_of(root, findings.values())[:_MANY]:
         apart = f" Tell them apart with: {_code(rival.check[0])}" if rival.check else ""
         lines.append(f"**Or:** {_prose(rival.title)}.{apart}\n")
     for beneath in explained.beneath[:_MANY]:

@@ -16,7 +16,7 @@ from regtrace.report.catalogue import placed
 from regtrace.report.json import indented
 from regtrace.report.model import SCHEMA, Finding, Leg, NotSeen, Report
 from regtrace.report.visible import moment, visible
-from regtrace.report.words import OWNERS, leg_name, operation_name, transfer_name
+from regtrace.report.words import OWNERS, leg_name, operation_name, rival_lines, transfer_name
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -85,6 +85,7 @@ def _result(report: Report, finding: Finding, rules: Sequence[str]) -> dict[str,
         finding.cause,
         f"Must act: {OWNERS.get(finding.owner, finding.owner)}.",
         *(f"{number}. {step}" for number, step in enumerate(finding.fix, 1)),
+        *rival_lines(finding, report.findings),
     ]
     result = {
         "ruleId": visible(finding.rule),

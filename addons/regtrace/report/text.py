@@ -29,6 +29,7 @@ from regtrace.report.words import (
     leg_name,
     operation_name,
     plural,
+    rivals_of,
     steps,
     subject,
     transfer_name,
@@ -262,7 +263,7 @@ class _Findings:
         self._evidence(finding.evidence)
         for number, reference in enumerate(finding.references):
             self._item("" if number else "see", page.text(reference, "dim"))
-        for rival in (self.findings[id_] for id_ in finding.rivals if id_ in self.findings):
+        for rival in rivals_of(finding, self.findings.values()):
             self._rival(rival)
 
     def _rival(self, rival: Finding) -> None:

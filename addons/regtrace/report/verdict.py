@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from regtrace.diagnose.rule import Severity
 from regtrace.follow.life import Ending
 from regtrace.report import model
-from regtrace.report.words import OWNERS
+from regtrace.report.words import OWNERS, rivals_of
 
 _NOTHING_SEEN = (
     "No registry traffic was seen. Either none passed through this proxy, or the capture holds"
@@ -46,11 +46,18 @@ def _failure(operation: model.Operation, findings: Sequence[model.Finding]) -> s
     if root is None:
         return f"The {_named(operation)} failed."
     sure = {"certain": "", "likely": "most likely ", "possible": "possibly "}[root.confidence]
-    title = root.title[0].lower() + root.title[1:] if root.title[1:2].islower() else root.title
-    said = f"The {_named(operation)} failed, {sure}because {title}."
+    said = f"The {_named(operation)} failed, {sure}because {_within(root.title)}."
+    for rival in rivals_of(root, findings)[:1]:
+        said += f" Or {_within(rival.title)}."
     if operation.accepted and root.suppressed:
         return f"{said} Accepted until {root.suppressed.until}: {root.suppressed.reason}"
     return f"{said} Who must act: {OWNERS[root.owner]}."
+
+
+def _within(title: str) -> str:
+    """The title as it stands within a sentence; a name keeps its capital."""
+    is_word = title[1:2].islower() or title.startswith("A ")
+    return title[0].lower() + title[1:] if is_word else title
 
 
 def _named(operation: model.Operation) -> str:

@@ -180,6 +180,22 @@ def fold(findings: Iterable[Finding]) -> list[Explained]:
     return sorted(folded, key=lambda entry: _rank(entry.root))
 
 
+def rivals_of(finding: Finding, findings: Iterable[Finding]) -> list[Finding]:
+    """Those that would explain the same failed leg just as well, in their order."""
+    wanted = {*finding.rivals}
+    return [other for other in findings if other.id in wanted and other.id != finding.id]
+
+
+def rival_lines(finding: Finding, findings: Iterable[Finding]) -> list[str]:
+    """``Or: a proxy refused it. Tell them apart with: curl -v …``, for forms of plain lines."""
+    if not finding.rivals:
+        return []
+    return [
+        f"Or: {rival.title}." + (f" Tell them apart with: {rival.check[0]}" if rival.check else "")
+        for rival in rivals_of(finding, findings)
+    ]
+
+
 def plural(count: int, noun: str) -> str:
     """``1 leg``, ``9 legs``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
