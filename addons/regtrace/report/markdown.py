@@ -144,7 +144,8 @@ def _step(step: str) -> str:
 def _operation(operation: Operation, report: Report, failed: frozenset[str]) -> str:
     ended = operation.outcome
     if operation.ended is not None:
-        ended += f" after {duration(operation.ended - operation.started)}"
+        took = duration(operation.ended - operation.started).replace("<", "less than ")
+        ended += f" after {took}"
     lines = [f"- {_code(operation_name(operation))} by {_prose(client_name(operation))}: {ended}"]
     if operation.outcome != "ok":
         troubled = [t for t in operation.transfers if _is_troubled(t, failed)]
