@@ -113,7 +113,8 @@ def diff(
         told = compare(one, other, good_id=good_id, bad_id=bad_id, labels_shared=sides.one_redactor)
         gate = Gate(sides.holdings)
         page = rendered(told, wanted, gate) if wanted else ""
-        write_all({path: [rendered(told, how, gate)] for path, how in chosen.items()})
+        made = {path: [rendered(told, how, gate)] for path, how in chosen.items()}
+        write_all(made, force=force, endings=ENDINGS)
         with reader_may_leave():
             if form:
                 click.echo(page, nl=False)

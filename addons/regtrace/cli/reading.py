@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from regtrace.cli.ending import complain
@@ -46,7 +47,8 @@ class Reading:
 
     def _read(self, path: str, draft: Draft) -> None:
         with open_capture(path) as stream, _progress(path) as progress:
-            task = progress.add_task(f"reading {visible(self.name)}", total=_size(path))
+            name = escape(visible(self.name))  # rich reads markup here
+            task = progress.add_task(f"reading {name}", total=_size(path))
             reader = Reader(path, stream, lambda done: progress.update(task, completed=done))
             for exchange in reader:
                 self.history.add(exchange)

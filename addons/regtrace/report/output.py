@@ -156,20 +156,24 @@ def passed(output: str, gate: Gate) -> None:
 
 def write(report: Report, paths: Sequence[str], gate: Gate, *, force: bool = False) -> None:
     """Write the report to every path, or to none. Raises Refused, with nothing left behind."""
-    for path in paths:
-        check_path(path, force=force)
-    write_all({path: _pieces(report, format_of(path), gate) for path in paths})
+    write_all({path: _pieces(report, format_of(path), gate) for path in paths}, force=force)
 
 
-def write_all(outputs: Mapping[str, Iterable[str]]) -> None:
+def write_all(
+    outputs: Mapping[str, Iterable[str]],
+    *,
+    force: bool,
+    endings: Mapping[str, str] = ENDINGS,
+) -> None:
     """Write these pieces to each path, or to none: temporary files first, then the renames.
 
-    Only the owner may read the files. The paths have been checked. Raises Refused, with nothing
-    left behind.
+    Only the owner may read the files. The paths are looked at once more: reading took a while, and
+    somebody else may have written there. Raises Refused, with nothing left behind.
     """
     with contextlib.ExitStack() as on_failure:
         temporaries = {}
         for path, pieces in outputs.items():
+            check_path(path, force=force, endings=endings)
             try:
                 temporaries[path] = _temporary(_target(path).parent, pieces, on_failure)
             except OSError as fault:
