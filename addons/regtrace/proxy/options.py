@@ -56,7 +56,7 @@ class Options:
             Sequence[str],
             [],
             "Write the report to this path when an operation ends and when mitmproxy ends, for"
-            " example registry_report=push.json. The ending chooses the format: .json, .txt, .md"
+            " example registry_report=push.json. The ending chooses the format: .json, .html, .md"
             " or another that regtrace report -o knows."
             " Give it again for another file. Only you may read it, and a file that regtrace did"
             " not write is never replaced.",

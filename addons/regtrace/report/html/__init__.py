@@ -7,7 +7,7 @@ Only what is drawn is linked to, so no link leads nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -17,7 +17,7 @@ from regtrace.report.html.cover import cover, readable, went_well
 from regtrace.report.html.grid import grid
 from regtrace.report.html.ladder import ladder
 from regtrace.report.html.legs import Lines, wanted
-from regtrace.report.html.links import anchors, is_web
+from regtrace.report.html.links import Here, is_web
 from regtrace.report.html.page import draw
 from regtrace.report.html.speech import moment
 from regtrace.report.html.timeline import timeline
@@ -80,7 +80,7 @@ class _Book:
         legs = wanted(report, full, self.failed)
         # What turns out to have no room is drawn nowhere, so that what links to it is drawn again.
         while True:
-            here = anchors([*legs, *_told(stories.values())])
+            here = Here.of(legs, _told(stories.values()))
             told = within(_FOR_FINDINGS, {id_: self._story(stories[id_], here) for id_ in stories})
             listed = within(_FOR_LEGS, self._legs(legs, here))
             if len(told) == len(stories) and len(listed) == len(legs):
@@ -134,7 +134,7 @@ class _Book:
     def _where(self, finding: Finding) -> str:
         return self.names.get(finding.operation or "", "")
 
-    def _story(self, story: Story, here: Mapping[str, str]) -> Markup:
+    def _story(self, story: Story, here: Here) -> Markup:
         root = story.root
         return draw(
             "finding.html",
@@ -145,17 +145,16 @@ class _Book:
             here=here,
             single=len(self.names) < 2,
             is_web=is_web,
+            many=_MANY,
         )
 
-    def _legs(self, legs: Sequence[str], here: Mapping[str, str]) -> dict[str, Markup]:
+    def _legs(self, legs: Sequence[str], here: Here) -> dict[str, Markup]:
         return {
             leg: draw("leg.html", leg=self.lines.line(self.report.legs[leg]), here=here)
             for leg in legs
         }
 
-    def _operations(
-        self, operations: Sequence[Operation], here: Mapping[str, str]
-    ) -> dict[str, Markup]:
+    def _operations(self, operations: Sequence[Operation], here: Here) -> dict[str, Markup]:
         several = len(self.report.operations) > 1
         troubled = any(operation.outcome != "ok" for operation in operations)
         return {
@@ -173,7 +172,7 @@ class _Book:
         self,
         operation: Operation,
         number: int,
-        here: Mapping[str, str],
+        here: Here,
         *,
         several: bool,
         folded: bool,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
 
 from regtrace.report.html.amounts import Few, few
-from regtrace.report.html.speech import answered, asked, host, moment
+from regtrace.report.html.speech import answered, asked, moment, place
 from regtrace.report.model import Finding, Leg, Operation, Report
 from regtrace.report.visible import duration, size
-from regtrace.report.words import client_name, operation_name, plural
+from regtrace.report.words import client_name, fold, operation_name, plural
 
 _MOST_OTHERS = 12
-_MOST_OF_FIX = 700
+_MOST_OF_FIX = 400
 """Characters; of a longer fix, the first steps alone stand on the cover."""
 
 _LEVELS = {
@@ -26,19 +26,20 @@ _LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Leg n of m, at which an operation failed."""
+    """Leg n of m, at which an operation failed or stopped."""
 
     leg: str
     number: int
     of: int
+    failed: bool
     asked: str
     host: str
     answered: str
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A failed operation, with the finding that tells why."""
+class Trouble:
+    """An operation that did not go well, with the finding that tells why."""
 
     name: str
     root: Finding | None
@@ -47,52 +48,80 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """Another trouble, and how many of them are of the same name and cause."""
+
+    trouble: Trouble
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cover:
     heading: str
     name: str
     by: str
-    failure: Failure | None
+    trouble: Trouble | None
     fix: list[str]
     """The first steps."""
     rivals: list[str]
-    others: Few[Failure]
+    others: Few[Other]
 
 
 def cover(report: Report, failed: Set[str]) -> Cover:
-    operations = sorted(report.operations, key=lambda one: (one.outcome != "failed", one.accepted))
-    first = operations[0] if operations else None
-    failures = [failure(one, report, failed) for one in operations if one.outcome == "failed"]
-    told = failures[0] if failures else None
+    ranked = sorted(report.operations, key=lambda one: (_RANKS.get(one.outcome, 1), one.accepted))
+    findings = {finding.id: finding for finding in report.findings}
+    troubles = [
+        _trouble(one, report, findings, failed) for one in ranked if one.outcome == "failed"
+    ]
+    told = troubles[0] if troubles else None
+    if ranked and ranked[0].outcome == "incomplete":
+        told = _trouble(ranked[0], report, findings, failed)
     root = told.root if told else None
-    titles = {finding.id: finding.title for finding in report.findings}
+    alone = len(ranked) == 1 or told is not None
     return Cover(
         heading=root.title if root else report.verdict.sentence,
-        name=_named(report.operations, first) if first else "",
-        by=_by(first, single=len(operations) == 1 or bool(failures)) if first else "",
-        failure=told,
+        name=_named(ranked, alone=alone),
+        by=_by(ranked[0], alone=alone) if ranked else "",
+        trouble=told,
         fix=_first(root.fix) if root else [],
-        rivals=[titles[id_] for id_ in (root.rivals if root else ()) if id_ in titles][:3],
-        others=few(failures[1:], _MOST_OTHERS, lambda other: not other.accepted),
+        rivals=[findings[id_].title for id_ in (root.rivals if root else ()) if id_ in findings][
+            :3
+        ],
+        others=few(_others(troubles[1:]), _MOST_OTHERS, lambda other: not other.trouble.accepted),
     )
 
 
-def failure(operation: Operation, report: Report, failed: Set[str]) -> Failure:
-    """Why this failed operation failed: by its first root that is an error."""
-    roots = [f for f in report.findings if f.id in operation.root_findings]
-    root = next((finding for finding in roots if finding.severity == "error"), None)
-    place = _place(operation, root, report, failed)
-    return Failure(operation_name(operation), root, place, operation.accepted)
+_RANKS = {"failed": 0, "ok": 2}
 
 
-def _named(operations: Sequence[Operation], first: Operation) -> str:
-    alone = len(operations) == 1 or first.outcome == "failed"
-    return operation_name(first) if alone else plural(len(operations), "operation")
+def _trouble(
+    operation: Operation, report: Report, findings: Mapping[str, Finding], failed: Set[str]
+) -> Trouble:
+    """By the worst of its roots."""
+    roots = [findings[id_] for id_ in operation.root_findings if id_ in findings]
+    root = next((explained.root for explained in fold(roots)), None)
+    where = _place(operation, root, report, failed)
+    return Trouble(operation_name(operation), root, where, operation.accepted)
 
 
-def _by(operation: Operation, *, single: bool) -> str:
-    words = [client_name(operation)] if single else []
+def _others(troubles: Iterable[Trouble]) -> list[Other]:
+    same: dict[tuple[object, ...], list[Trouble]] = {}
+    for one in troubles:
+        cause = (one.root.rule, one.root.title) if one.root else ()
+        same.setdefault((one.name, one.accepted, *cause), []).append(one)
+    return [Other(alike[0], len(alike)) for alike in same.values()]
+
+
+def _named(operations: Sequence[Operation], *, alone: bool) -> str:
+    if not operations:
+        return ""
+    return operation_name(operations[0]) if alone else plural(len(operations), "operation")
+
+
+def _by(operation: Operation, *, alone: bool) -> str:
+    words = [client_name(operation)] if alone else []
     words.append(moment(operation.started))
-    if single and operation.ended is not None:
+    if alone and operation.ended is not None:
         joint = "took" if operation.outcome == "ok" else "ended after"
         words.append(f"{joint} {duration(operation.ended - operation.started)}")
     return " · ".join(words)
@@ -107,15 +136,23 @@ def _first(steps: Sequence[str]) -> list[str]:
 def _place(
     operation: Operation, root: Finding | None, report: Report, failed: Set[str]
 ) -> Place | None:
-    """The last leg that the root names; without a root, the last one that failed."""
+    """The last leg that the root names, rather one that failed; without a root, the last such."""
     own = [leg for leg in operation.legs if leg in report.legs]
     numbers = {leg: number for number, leg in enumerate(own, 1)}
-    named = [leg for leg in (root.legs if root else own) if leg in numbers]
-    bad = [leg for leg in named if leg in failed]
+    named = [leg for leg in (root.legs if root else ()) if leg in numbers]
+    bad = [leg for leg in named or own if leg in failed] or named
     if not bad:
         return None
     leg: Leg = report.legs[max(bad, key=numbers.__getitem__)]
-    return Place(leg.id, numbers[leg.id], len(own), asked(leg), host(leg.url) or "", answered(leg))
+    return Place(
+        leg=leg.id,
+        number=numbers[leg.id],
+        of=len(own),
+        failed=leg.id in failed,
+        asked=asked(leg),
+        host="" if leg.kind == "connect" else place(leg),
+        answered=answered(leg),
+    )
 
 
 # --- what went well

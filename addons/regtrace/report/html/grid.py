@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from regtrace.report.html.amounts import Few, few
 from regtrace.report.html.speech import outcome, state
 from regtrace.report.model import Leg, Operation, Transfer
 from regtrace.report.visible import duration, rate, size
@@ -68,7 +67,6 @@ class Row:
     cells: list[list[Mark]]
     facts: str
     digest: str
-    bad: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,35 +82,35 @@ class Grid:
 
 
 def grid(operation: Operation, legs: Mapping[str, Leg], failed: Set[str]) -> Grid:
-    """The steps of this operation; ``legs`` are its own, ``failed`` those to mark."""
-    shown = _shown(operation.transfers, failed)
+    """The steps of this operation; ``legs`` are its own, ``failed`` those to mark.
+
+    The session comes first, then what failed, then the rest as it came.
+    """
+    transfers = sorted(operation.transfers, key=lambda one: not _is_bad(one, failed))
     within = {leg for transfer in operation.transfers for leg in transfer.legs}
     session = [leg for leg in operation.legs if leg not in within]
     issuers = _issuers(legs.values())
     rows: list[tuple[Transfer | None, dict[str, list[Mark]]]] = []
     if session:
         rows.append((None, _marks(session, legs, failed, {})))
-    rows += [(one, _marks(one.legs, legs, failed, issuers)) for one in shown.items]
+    rows += [(one, _marks(one.legs, legs, failed, issuers)) for one in transfers[:_MOST_ROWS]]
     columns = [column for column in _COLUMNS if any(column in marks for _, marks in rows)]
-    return Grid(columns, [_row(one, marks, columns) for one, marks in rows], shown.left_out)
+    left_out = max(len(transfers) - _MOST_ROWS, 0)
+    return Grid(columns, [_row(one, marks, columns) for one, marks in rows], left_out)
 
 
-def _shown(transfers: Sequence[Transfer], failed: Set[str]) -> Few[Transfer]:
-    def is_bad(transfer: Transfer) -> bool:
-        return transfer.outcome == "failed" or not failed.isdisjoint(transfer.legs)
-
-    return few(transfers, _MOST_ROWS, is_bad)
+def _is_bad(transfer: Transfer, failed: Set[str]) -> bool:
+    return transfer.outcome == "failed" or not failed.isdisjoint(transfer.legs)
 
 
 def _row(transfer: Transfer | None, marks: Mapping[str, list[Mark]], columns: list[str]) -> Row:
     cells = [marks.get(column, []) for column in columns]
-    bad = any(mark.state == "bad" for cell in cells for mark in cell)
     if transfer is None:
-        return Row("session", None, cells, "", "", bad)
+        return Row("session", None, cells, "", "")
     has_bytes = transfer.bytes_sent or transfer.bytes_received
     checked = transfer.digest_verified is not None or has_bytes
     digest = _DIGEST[transfer.digest_verified] if checked else ""
-    return Row(transfer_name(transfer), transfer, cells, facts(transfer), digest, bad)
+    return Row(transfer_name(transfer), transfer, cells, facts(transfer), digest)
 
 
 def facts(transfer: Transfer) -> str:

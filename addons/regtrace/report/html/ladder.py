@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import NamedTuple
 
-from regtrace.report.html.speech import after, asked, host, outcome, state
+from regtrace.report.html.speech import after, asked, outcome, place, state
 from regtrace.report.model import Finding, Leg, Operation, Transfer
 from regtrace.report.visible import size, visible
 from regtrace.report.words import VENDORS, leg_name, plural, steps, transfer_name
@@ -67,6 +68,15 @@ class _Arrow:
     @property
     def last(self) -> Leg:
         return self.legs[-1]
+
+
+class _Drawn(NamedTuple):
+    """A leg that is drawn."""
+
+    at: int
+    leg: Leg
+    after: int
+    """How many legs of transfers are drawn before it; 0 for those of transfers themselves."""
 
 
 def ladder(
@@ -126,22 +136,29 @@ def _arrows(
     failed: Set[str],
     alike: Mapping[str, list[Transfer]],
 ) -> list[_Arrow]:
-    """In the order of time."""
+    """In the order in which they began. Transfers run side by side: each is folded by itself."""
     within = {leg: one for one in operation.transfers for leg in one.legs}
-    known = [(legs[leg], within.get(leg)) for leg in operation.legs if leg in legs]
-    wanted = [(leg, one) for leg, one in known if one is None or one.id in alike]
-    folded = groupby(
-        wanted,
-        key=lambda entry: (
-            entry[1].id if entry[1] else "",
-            leg_name(entry[0]),
-            entry[0].kind,
-            host(entry[0].url),
-            entry[0].id in failed,
-        ),
-    )
-    groups = [list(group) for _, group in folded]
-    return [_Arrow(tuple(leg for leg, _ in group), group[0][1]) for group in groups]
+    strands: dict[str, list[_Drawn]] = {}
+    others = 0
+    for at, id_ in enumerate(operation.legs):
+        owner = within.get(id_)
+        if id_ in legs and (owner is None or owner.id in alike):
+            # What stands outside any transfer, such as a token, is told where it came in between.
+            others += owner is not None
+            one = _Drawn(at, legs[id_], 0 if owner else others)
+            strands.setdefault(owner.id if owner else "", []).append(one)
+    arrows: list[tuple[int, _Arrow]] = []
+    for strand in strands.values():
+        for _, group in groupby(strand, key=lambda one: (one.after, *_same(one.leg, failed))):
+            run = list(group)
+            arrow = _Arrow(tuple(one.leg for one in run), within.get(run[0].leg.id))
+            arrows.append((run[0].at, arrow))
+    return [arrow for _, arrow in sorted(arrows, key=lambda entry: entry[0])]
+
+
+def _same(leg: Leg, failed: Set[str]) -> tuple[object, ...]:
+    """Neighbours for which this is equal are one arrow."""
+    return leg.kind, leg_name(leg), place(leg), leg.id in failed
 
 
 def _drawn(arrows: Sequence[_Arrow], failed: Set[str]) -> list[int]:
@@ -163,8 +180,11 @@ def _actors(operation: Operation, arrows: Iterable[_Arrow]) -> dict[_Key, Actor]
     ordered = sorted(keys, key=lambda key: _ROLES.get(key[0], len(_ROLES)))
     crowd = len(ordered) >= _MOST_ACTORS
     alone = ordered[: _MOST_ACTORS - 2] if crowd else ordered
-    product = operation.client.product or "client"
-    names = [("client", product), *alone, *([("others", "")] if crowd else [])]
+    names = [
+        ("client", operation.client.product or ""),
+        *alone,
+        *([("others", "")] if crowd else []),
+    ]
     gap = (_RIGHT - _LEFT) / max(len(names) - 1, 1)
     made = [
         Actor(role, visible(where, limit=_LONGEST_HOST), round(_LEFT + gap * number, 2))
@@ -184,7 +204,7 @@ def _key(leg: Leg) -> _Key:
     elif leg.kind == "storage":
         vendor = str(leg.decoded.get("vendor") or "storage")
         role = VENDORS.get(vendor, "storage")
-    return role, host(leg.url) or ""
+    return role, place(leg)
 
 
 def _heading(
@@ -221,5 +241,5 @@ def _said(operation: Operation, arrows: Sequence[_Arrow], drawn: int, failed: Se
     bad = [arrow.last for arrow in arrows if arrow.last.id in failed]
     said = f"{plural(drawn, 'step')} of the {operation.kind}, from top to bottom in time."
     for leg in bad[:3]:
-        said += f" Failed: {asked(leg)} at {host(leg.url) or 'an unknown place'}, {outcome(leg)}."
+        said += f" Failed: {asked(leg)} at {place(leg) or 'an unknown place'}, {outcome(leg)}."
     return said if bad else f"{said} None of them failed."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from regtrace.report.html.speech import after, answered, asked, host, lasted, moment, read, state
+from regtrace.report.html.speech import after, answered, asked, lasted, moment, place, read, state
 from regtrace.report.model import Finding, Leg, Operation, Report, Transfer
 from regtrace.report.visible import clock, duration, size
 from regtrace.report.words import operation_name, transfer_name
@@ -87,7 +87,7 @@ class Lines:
             clock=clock(leg.started),
             offset=after(leg.started, leg.started if since is None else since),
             asked=asked(leg),
-            host=host(leg.url) or "",
+            host=place(leg),
             answered=answered(leg),
             took="" if took is None else duration(took),
             began=moment(leg.started),

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-_OURS = re.compile(r"(?:leg|finding)-[0-9]{1,9}")
+_OURS = re.compile(r"([a-z]+)-[0-9]{1,9}")
 _WEB = re.compile(r"https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._~/%?=&#+-]*)?")
 
 
-def anchors(ids: Iterable[str]) -> dict[str, str]:
-    """Each id with its anchor. An id that is not of our own making gets a name of its own."""
-    return {id_: id_ if _OURS.fullmatch(id_) else _named(id_) for id_ in ids}
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The anchors of what is drawn in this page, by its id in the report."""
+
+    legs: Mapping[str, str]
+    findings: Mapping[str, str]
+
+    @classmethod
+    def of(cls, legs: Iterable[str], findings: Iterable[str]) -> Here:
+        return cls(_anchors("leg", legs), _anchors("finding", findings))
 
 
 def is_web(url: str) -> bool:
@@ -20,5 +28,13 @@ def is_web(url: str) -> bool:
     return _WEB.fullmatch(url) is not None
 
 
-def _named(id_: str) -> str:
-    return f"x-{hashlib.sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+def _anchors(kind: str, ids: Iterable[str]) -> dict[str, str]:
+    return {id_: _anchor(kind, id_) for id_ in ids}
+
+
+def _anchor(kind: str, id_: str) -> str:
+    """The id itself, such as ``leg-12``; one that is not of our making gets another name."""
+    ours = _OURS.fullmatch(id_)
+    if ours and ours[1] == kind:
+        return id_
+    return f"{kind}-x{hashlib.sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

@@ -73,6 +73,11 @@ def host(url: str) -> str | None:
     return found[1] if found else None
 
 
+def place(leg: Leg) -> str:
+    """The host that the leg went to; empty where it is not known."""
+    return host(leg.url) or (leg.url if leg.kind == "connect" else "")
+
+
 def path(url: str) -> str:
     """The URL without scheme, host and query, digests shortened as docker does."""
     rest = _HOST.sub("", url, count=1).partition("?")[0]
@@ -82,7 +87,7 @@ def path(url: str) -> str:
 def asked(leg: Leg) -> str:
     """``HEAD blob ab12cd34ef56…``, ``PATCH data``, ``connect to registry.test``."""
     if leg.kind == "connect":
-        return f"connect to {host(leg.url) or leg.url}"
+        return f"connect to {place(leg)}"
     what = _ASKED.get(leg.kind)
     if what is None:
         return f"{leg.method} {path(leg.url)}"
