@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,6 +113,19 @@ def test_no_secret_of_either_side_is_in_any_form(form: str) -> None:
     assert not [secret for secret in held if secret in page]
 
 
+def test_captures_may_come_through_pipes() -> None:
+    program = f"{sys.executable} -c 'from regtrace.cli import main; main()'"
+    done = subprocess.run(
+        ["bash", "-c", f"{program} diff <(cat {GOOD}) <(cat {FAILED})"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent / "addons")},
+        check=False,
+    )
+    assert (done.stderr, done.returncode) == ("", 1)
+    assert "first divergence" in done.stdout
+
+
 # --- outputs
 
 
@@ -181,6 +197,8 @@ def test_bad_input_is_one_line(tmp_path: Path, saved: dict[str, Path]) -> None:
     for good, bad, said in (
         (text, FAILED, "no capture"),
         (GOOD, "absent.mitm", "no such file"),
+        (GOOD, tmp_path, "is a directory"),
+        (GOOD, "x" * 300, "can't be read"),
         (GOOD, old, "this regtrace reads regtrace/report/1"),
         (GOOD, "-", "can't be compared; name a file"),
         (GOOD, ROOT / "docker-pull-ok.mitm", "GOOD holds no pull to compare"),

@@ -4,6 +4,7 @@ would name, and what changes from run to run is no divergence."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.resources import files
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from captured import NAMES, report_on
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from rich.cells import cell_len
 from sample_reports import failing_push, good_push, hostile, leg
@@ -491,6 +494,34 @@ def test_the_page_is_whole_and_strangers_text_is_text() -> None:
     assert page.startswith("<!doctype html>\n<!-- regtrace/diff/1 -->")
     assert "default-src 'none'" in page
     assert all(character == "\n" or character.isprintable() for character in page)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(-1e12, 1e12) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+SAID = sorted({key for one in told().legs.values() for key in one.decoded} | {"error", "manifest"})
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(SAID), JSON), st.dictionaries(st.sampled_from(SAID), JSON))
+def test_whatever_a_strangers_report_says_of_a_leg_is_compared(
+    good: dict[str, Any], bad: dict[str, Any]
+) -> None:
+    diff = compare(changed(told(), "l2", decoded=good), changed(told(), "l2", decoded=bad))
+    SCHEMA.validate(json.loads(as_json(diff)))
+    as_text(diff, width=80, color=False)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 200_000, "a." * 100_000, "state-1(" * 30_000, "0f" * 100_000]
+)
+def test_a_long_hostile_text_takes_no_square(text: str) -> None:
+    begun = time.process_time()
+    diff = compare(told(), changed(told(), "l8", decoded={"location": f"https://x.test/{text}"}))
+    assert time.process_time() - begun < 5
+    assert len(diff.verdict.sentence) < 1_000
 
 
 # --- over all captures

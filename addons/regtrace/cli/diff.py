@@ -175,8 +175,11 @@ class _Sides:
 
 
 def _is_report(path: str) -> bool:
-    """A report is JSON that says so at once. What can't be read is told when it is read."""
+    """A report is JSON that says so at once. What can't be read is told when it is read, and what
+    comes through a pipe can be read only once."""
     try:
+        if not Path(path).is_file():
+            return False
         with Path(path).open("rb") as stream:
             first = stream.read(_EDGE)
     except (OSError, ValueError):

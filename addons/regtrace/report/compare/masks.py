@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from regtrace.report.model import Operation
 
-_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,128}")
+# Each looks only so far from where it begins, or a long hostile text would take its square.
+_DIGEST = re.compile(r"\b[a-z0-9]{1,20}(?:[+._-][a-z0-9]{1,20}){0,3}:[0-9a-f]{32,128}")
 _OBJECT = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{64}\b")
 _HEX = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|[0-9a-f]{32,}")
 _OF_A_RUN = re.compile(

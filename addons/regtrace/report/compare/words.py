@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from regtrace.report.compare.model import Diff, Difference, Row, Side
+from regtrace.report.visible import ELLIPSIS
 from regtrace.report.words import plural, subject
 
 OUTCOMES = {"differs": "DIFFERS", "alike": "ALIKE"}
 """The verdict in one word that needs no colour."""
 
 _NOTHING = "none"
+
+_LONGEST = 200
+"""Characters of a value within a sentence."""
 
 
 def sentence(diff: Diff) -> str:
@@ -67,7 +71,7 @@ def label(difference: Difference) -> str:
 
 def phrase(difference: Difference) -> str:
     """What is other, in one clause."""
-    good, bad = difference.good or _NOTHING, difference.bad or _NOTHING
+    good, bad = _cut(difference.good or _NOTHING), _cut(difference.bad or _NOTHING)
     if difference.what == "missing":
         return f"{good} of the good one is missing"
     if difference.what == "additional":
@@ -75,10 +79,14 @@ def phrase(difference: Difference) -> str:
     if difference.what == "slower":
         return f"took {bad} instead of {good}"
     if difference.what == "headers":
-        parts = [f"lacks {difference.good}" if difference.good else ""]
-        parts += [f"has {difference.bad} besides" if difference.bad else ""]
+        parts = [f"lacks {good}" if difference.good else ""]
+        parts += [f"has {bad} besides" if difference.bad else ""]
         return f"the {difference.field} {' and '.join(part for part in parts if part)}"
     return f"{label(difference)} {bad} instead of {good}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + ELLIPSIS
 
 
 def sign(row: Row) -> str:
