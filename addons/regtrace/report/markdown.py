@@ -142,7 +142,7 @@ def _step(step: str) -> str:
 
 
 def _operation(operation: Operation, report: Report, failed: frozenset[str]) -> str:
-    ended = operation.outcome
+    ended = _prose(operation.outcome)
     if operation.ended is not None:
         took = duration(operation.ended - operation.started).replace("<", "less than ")
         ended += f" after {took}"

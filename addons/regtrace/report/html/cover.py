@@ -14,6 +14,7 @@ from regtrace.report.visible import duration, size
 from regtrace.report.words import client_name, fold, operation_name, plural
 
 _MOST_OTHERS = 12
+_MOST_RIVALS = 3
 _MOST_OF_FIX = 400
 """Characters; of a longer fix, the first steps alone stand on the cover."""
 
@@ -84,14 +85,16 @@ def cover(report: Report, failed: Set[str]) -> Cover:
         by=_by(ranked[0], alone=alone) if ranked else "",
         trouble=told,
         fix=_first(root.fix) if root else [],
-        rivals=[findings[id_].title for id_ in (root.rivals if root else ()) if id_ in findings][
-            :3
-        ],
+        rivals=_rivals(root, findings) if root else [],
         others=few(_others(troubles[1:]), _MOST_OTHERS, lambda other: not other.trouble.accepted),
     )
 
 
 _RANKS = {"failed": 0, "ok": 2}
+
+
+def _rivals(root: Finding, findings: Mapping[str, Finding]) -> list[str]:
+    return [findings[id_].title for id_ in root.rivals[:_MOST_RIVALS] if id_ in findings]
 
 
 def _trouble(

@@ -39,7 +39,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An arrow to ``actor``; or, where that is None, a line of text."""
+    """An arrow to ``actor``; or, where that is None, a line of text, of a finding perhaps."""
 
     y: int
     text: str
@@ -89,33 +89,32 @@ def ladder(
     alike = _alike(operation, legs, failed)
     arrows = _arrows(operation, legs, failed, alike)
     actors = _actors(operation, arrows)
-    rows: list[Row] = []
-    y, before, named = _HEAD, None, set[str]()
     roots = {leg: f for f in reversed(findings) if f.explained_by is None for leg in f.legs}
+    rows: list[Row] = []
+    y = _HEAD
 
     def add(row: Row, height: int) -> None:
         nonlocal y
         rows.append(replace(row, y=y))
         y += height
 
+    before: Transfer | None = None
+    last, named = -1, set[str]()
     places = _drawn(arrows, failed)
     for number in places:
         arrow = arrows[number]
-        skipped = number - (before + 1 if before is not None else 0)
+        skipped = number - last - 1
         if skipped:
             add(Row(0, f"{plural(skipped, 'step')} more, not drawn"), _LINE)
-        previous = arrows[before].transfer if before is not None else None
-        if arrow.transfer is not previous or (before is None and arrow.transfer):
-            add(Row(0, _heading(arrow.transfer, alike, named), state="heading"), _LINE)
+        if arrow.transfer is not before:
+            add(Row(0, _heading(arrow.transfer, alike, named)), _LINE)
         add(_row(arrow, actors, failed, operation.started), _ARROW)
         root = roots.get(arrow.last.id) if arrow.last.id in failed else None
         if root:
-            text = f"{root.rule} {root.slug}"
-            add(Row(0, text, state="finding", finding=root.id), _LINE)
-        before = number
-    shown = [actors[key] for key in actors]
+            add(Row(0, f"{root.rule} {root.slug}", finding=root.id), _LINE)
+        last, before = number, arrow.transfer
     said = _said(operation, arrows, len(places), failed)
-    return Ladder(list(dict.fromkeys(shown)), rows, y + _END, said)
+    return Ladder(list(dict.fromkeys(actors.values())), rows, y + _END, said)
 
 
 def _alike(
@@ -215,8 +214,8 @@ def _heading(
     more = len(alike[transfer.id]) - 1
     first = transfer.id not in named
     named.add(transfer.id)
-    words = f"{transfer_name(transfer)}"
-    return f"{words}, and {more} more that went the same way" if more and first else words
+    name = transfer_name(transfer)
+    return f"{name}, and {more} more that went the same way" if more and first else name
 
 
 def _row(arrow: _Arrow, actors: Mapping[_Key, Actor], failed: Set[str], began: float) -> Row:

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from regtrace.report.visible import size, visible
+from regtrace.report.visible import visible
 
 LONGEST = 2000
 """Characters of one string."""
@@ -52,7 +52,7 @@ def _environment() -> Environment:
         script=Markup(script),  # noqa: S704
         policy=Markup(policy),  # noqa: S704
     )
-    environment.filters.update(prose=_prose, lines=_lines, size=size)
+    environment.filters.update(prose=_prose, lines=_lines)
     return environment
 
 

@@ -131,8 +131,9 @@ def timeline(
         _MOST_LIVES,
         lambda life: life.ends < axis.ended or any(leg.id in failed for leg in life.legs),
     )
+    dates = _dates(findings)
     lives = [
-        _life(life, axis, _AXIS + _ROW * n, _refused_by(life, known, _dates(findings)))
+        _life(life, axis, _AXIS + _ROW * n, _refused_by(life, known, dates))
         for n, life in enumerate(lifetimes.items)
     ]
     top = _AXIS + _ROW * len(lives) + (_GAP if lives else 0)
@@ -146,7 +147,7 @@ def timeline(
         height=bottom + 6,
         began=clock(began),
         unknown=_unknown(known),
-        left_out=left_out,
+        left_out=left_out + lifetimes.left_out,
         said=_said(axis, lives, rows),
     )
 
@@ -200,7 +201,7 @@ def _bar(leg: Leg, failed: Set[str], axis: _Axis) -> Bar:
 def _lifetimes(legs: Iterable[Leg]) -> Iterator[_Lifetime]:
     """Tokens in the order in which they came, then signed URLs; equal ones as one."""
     tokens: dict[str, _Lifetime] = {}
-    urls: dict[tuple[object, ...], _Lifetime] = {}
+    urls: dict[tuple[str, float, float], list[Leg]] = {}
     for leg in legs:
         token = leg.decoded.get("issued_token")
         ends = _moment(token.get("expires")) if isinstance(token, Mapping) else None
@@ -212,11 +213,10 @@ def _lifetimes(legs: Iterable[Leg]) -> Iterator[_Lifetime]:
         ends = _moment(signature.get("expires_at")) if isinstance(signature, Mapping) else None
         if isinstance(signature, Mapping) and ends:
             began = _moment(signature.get("signed_at")) or leg.started
-            key = (host(leg.url), began, ends)
-            same = urls[key].legs if key in urls else ()
-            urls[key] = _Lifetime("signed URL", host(leg.url) or "", began, ends, (*same, leg))
+            urls.setdefault((host(leg.url) or "", began, ends), []).append(leg)
     yield from tokens.values()
-    yield from urls.values()
+    for (where, began, ends), same in urls.items():
+        yield _Lifetime("signed URL", where, began, ends, tuple(same))
 
 
 def _dates(findings: Iterable[Finding]) -> dict[str, float]:
