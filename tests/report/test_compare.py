@@ -399,6 +399,12 @@ def test_labels_of_names_are_compared_only_where_they_mean_the_same() -> None:
     assert compare(good, bad, labels_shared=True).first is not None
 
 
+def test_two_that_failed_alike_are_told_to_have_failed() -> None:
+    diff = compare(failing_push(), failing_push())
+    assert diff.verdict.outcome == "alike"
+    assert diff.verdict.sentence.endswith("did not go well either: it is failed.")
+
+
 # --- which operations
 
 

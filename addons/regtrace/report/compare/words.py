@@ -16,7 +16,14 @@ _LONGEST = 200
 
 
 def sentence(diff: Diff) -> str:
-    """The verdict."""
+    """The verdict, in a sentence or two."""
+    said = _sentence(diff)
+    if diff.good.outcome != "ok":
+        said += f" The good one did not go well either: it is {diff.good.outcome}."
+    return said
+
+
+def _sentence(diff: Diff) -> str:
     bad = named(diff.bad)
     first = next((row for row in diff.rows if row.id == diff.first), None)
     if first is not None:
