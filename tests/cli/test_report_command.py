@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import random
@@ -19,6 +20,7 @@ from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow, tutils
 
 from regtrace import cli
+from regtrace.proxy.capture import Reader
 from regtrace.redact.gate import Gate
 
 ROOT = Path(__file__).parents[2]
@@ -248,6 +250,32 @@ def test_har_is_read_and_says_what_it_lacks() -> None:
         (lost,) = [leg for leg in report["legs"] if leg["kind"] == "manifest-get"]
         assert lost["status"] is None
         assert "no answer" in lost["error"]
+
+
+@pytest.mark.parametrize(
+    ("timings", "sent", "received"),
+    [
+        ({"send": 4000, "wait": 5900, "receive": 100}, 4.0, 0.1),
+        ({"blocked": -1, "send": 10_000, "wait": 0, "receive": -1}, 10.0, 0.0),
+        (None, 10.0, 0.0),
+    ],
+)
+def test_har_has_its_answer_when_it_came(
+    timings: dict[str, int] | None, sent: float, received: float
+) -> None:
+    """A token that runs out while a slow upload is sent is no fault of a clock."""
+    slow = {**entry("PATCH", "blobs/uploads/u-1", 401), "time": 10_000}
+    if timings is not None:
+        slow["timings"] = timings
+    reader = Reader("x.har", io.BytesIO(har(slow)))
+    (exchange,) = reader
+    request, response = exchange.request, exchange.response
+    assert response is not None
+    assert response.ended is not None
+    assert request.ended is not None
+    assert request.ended - request.started == pytest.approx(sent)
+    assert response.ended - response.started == pytest.approx(received)
+    assert response.ended - request.started == pytest.approx(10)
 
 
 def test_har_with_an_entry_that_is_none() -> None:

@@ -244,6 +244,27 @@ def test_containerd_nothing_to_do() -> None:
     )
 
 
+def test_containerd_fetches_another_token_for_a_mount() -> None:
+    """No connection ties what came before the second token to what came after it."""
+    check(
+        """
+        client containerd/1.7.20
+        HEAD blob L1 c=? -> 401
+        token pull,push team/app c=? -> 200
+        HEAD blob L1 c=? -> 404
+        token pull,push team/app pull base/app c=? -> 200
+        POST uploads mount=L1 from=base/app c=? -> 201
+        HEAD manifest 1 [cfg L1] c=? -> 404
+        PUT manifest 1 [cfg L1] c=? -> 201
+        """,
+        """
+        push team/app 1: ok
+          L1 mounted
+          manifest 1 uploaded
+        """,
+    )
+
+
 def test_an_old_manifest_under_the_tag_is_not_the_end() -> None:
     """crane asks for the tag first; another digest there means that there is work to do."""
     check(

@@ -21,8 +21,10 @@ PACKAGES = (
     "radosgw",
     "ceph-common",
     "nginx-light",
+    "ca-certificates",
     "faketime",
     "iproute2",
+    "procps",
     "util-linux",
     "chromium",
 )

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from regtrace.redact.redactor import Level, Redactor
-from regtrace.report.bodies import explain_body
+from regtrace.report.bodies import answer_in_a_line, explain_body
 from regtrace.wire.decode import decode
 from regtrace.wire.notation import read_notation
 
@@ -85,3 +85,11 @@ def test_of_other_bodies_there_is_nothing_to_add() -> None:
     assert explain_body(leg, of_request=True, redactor=Redactor(Level.INTERNAL)) is None
     page = decode(read_notation("client curl/8\nGET https://example.com/ -> 200\n  << hello")[-1])
     assert explain_body(page, of_request=False, redactor=Redactor(Level.INTERNAL)) is None
+
+
+def test_an_answer_in_a_line() -> None:
+    story = START + "token push,pull team/app grant=pull -> 200"
+    said = answer_in_a_line(decode(read_notation(story)[-1]), Redactor(Level.INTERNAL))
+    assert "granted: repository:team/app:pull;" in said
+    assert "asked for and not granted: repository:team/app:push;" in said
+    assert "\n" not in said

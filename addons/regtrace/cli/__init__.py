@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from regtrace import __version__
-from regtrace.cli import annotate, convert, diff, report, rules
+from regtrace.cli import annotate, ca, convert, diff, dockerd, report, rules
 from regtrace.setup.script import addon_path
 
 
@@ -39,3 +39,5 @@ main.add_command(convert.convert)
 main.add_command(diff.diff)
 main.add_command(annotate.annotate)
 main.add_command(rules.rules)
+main.add_command(ca.ca)
+main.add_command(dockerd.dockerd)

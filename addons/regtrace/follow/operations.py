@@ -239,9 +239,10 @@ def _opened_its_own(story: Strand, operation: Strand) -> bool:
     if HABITS[operation.family].pings:
         own = story.ping_at is not None
         return own and (operation.ping_at is not None or operation.started < story.started)
-    if story.push_token_at is None or operation.push_token_at is None:
-        return False
-    return not _renews_token(story.push_token_at, operation)
+    if story.push_token_at is None and operation.push_token_at is not None:
+        return False  # a token for a mount at most, which serves the push that goes on
+    granted, other = (each.push_token_at or each.mount_token_at for each in (story, operation))
+    return granted is not None and other is not None and not _renews_token(granted, operation)
 
 
 def _renews_token(moment: float, operation: Strand) -> bool:

@@ -65,7 +65,9 @@ class Strand:
     tagged: set[str | None] = field(default_factory=set)
     """Digests of the manifests that were put under a tag."""
     push_token_at: float | None = None
-    """When the first token to push was granted."""
+    """When the first token to push was granted, one for a mount not counted."""
+    mount_token_at: float | None = None
+    """When the first token was granted that also reads the repository of a mount."""
     push_token_until: float = _NEVER
     token_refused_at: float = _NEVER
     ping_at: float | None = None
@@ -159,7 +161,10 @@ class Strand:
     def _add_token(self, leg: Leg) -> None:
         if leg.token_reply and leg.token_reply.token and wants_push(leg):
             granted = leg.last_seen
-            self.push_token_at = granted if self.push_token_at is None else self.push_token_at
+            if _is_for_mount(leg):
+                self.mount_token_at = _first(self.mount_token_at, granted)
+            else:
+                self.push_token_at = _first(self.push_token_at, granted)
             self.push_token_until = max(self.push_token_until, granted + leg.token_reply.lifetime)
 
     def _add_manifest(self, leg: Leg) -> None:
@@ -201,6 +206,7 @@ class Strand:
         if other.done and (self.done is None or other.done.started >= self.done.started):
             self.done = other.done
         self.push_token_at = _first(self.push_token_at, other.push_token_at)
+        self.mount_token_at = _first(self.mount_token_at, other.mount_token_at)
         self.push_token_until = max(self.push_token_until, other.push_token_until)
         self.token_refused_at = max(self.token_refused_at, other.token_refused_at)
         self.ping_at = _first(self.ping_at, other.ping_at)
@@ -228,6 +234,14 @@ def wants_push(leg: Leg) -> bool:
     """Whether a token leg asks for the right to push."""
     scopes = leg.token_request.scopes if leg.token_request else ()
     return any("push" in scope.actions for scope in scopes)
+
+
+def _is_for_mount(leg: Leg) -> bool:
+    """Whether a token is for several repositories: containerd and buildkit fetch another one, in
+    the middle of a push, to mount from a second repository (containerd
+    core/remotes/docker/pusher.go, ContextWithAppendPullRepositoryScope)."""
+    scopes = leg.token_request.scopes if leg.token_request else ()
+    return len({scope.name for scope in scopes if scope.type == "repository"}) > 1
 
 
 def repository_of(legs: Iterable[Leg]) -> str | None:

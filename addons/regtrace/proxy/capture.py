@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -124,12 +124,31 @@ def _har(stream: BinaryIO) -> Iterator[http.HTTPFlow]:
         try:
             if entry["request"].get("postData", {}).get("text") is None:
                 entry["request"].pop("postData", None)
-            if entry["response"]["content"].get("text") is None:
-                entry["response"]["content"].pop("text", None)
+            content = entry["response"]["content"]
+            if content.get("text") is None:
+                content.pop("text", None)
             made = request_to_flow(entry)
+            if made.response and not content.get("text"):
+                made.response.raw_content = b""  # packed anew, nothing has become something
+            _set_times(made, entry)
         except Exception as fault:
             raise ValueError(f"entry {number} can't be read: {type(fault).__name__}") from fault
         yield made
+
+
+def _set_times(flow: http.HTTPFlow, entry: Mapping[str, Any]) -> None:
+    """When the request was sent and the answer began; mitmproxy lets both take all of the time.
+
+    ``timings`` are milliseconds, -1 where a phase did not happen (HAR 1.2, timings). Without them
+    the answer is as if it came at the end: it can't have begun before the request was sent.
+    """
+    said = entry.get("timings") or {}
+    receive = min(max(said.get("receive") or 0, 0), max(entry["time"], 0)) / 1000
+    wait = max(said.get("wait") or 0, 0) / 1000
+    if flow.response and flow.response.timestamp_end is not None:
+        began = flow.response.timestamp_end - receive
+        flow.response.timestamp_start = began
+        flow.request.timestamp_end = max(began - wait, flow.request.timestamp_start)
 
 
 class _Counted(io.BufferedReader):

@@ -142,10 +142,12 @@ def _body(flow: AnyFlow, message: AnyMessage, note: Any, readable: bool, keep: i
 
 
 def _har_body(message: AnyMessage, bodiless: bool) -> Body:
-    """A HAR has texts, decoded and perhaps encoded anew: no digest; and empty may mean left out."""
+    """A HAR has texts, decoded and perhaps encoded anew: no digest; and empty may mean left out.
+    What was packed on the wire had another size there."""
     content = message.raw_content
     if content:
-        return Body(content, len(content), None)
+        packed = "content-encoding" in message.headers
+        return Body(content, None if packed else len(content), None)
     return Body() if bodiless else Body(None, None, None, complete=True)
 
 

@@ -38,6 +38,28 @@ def explain_body(leg: Leg, *, of_request: bool, redactor: Redactor) -> tuple[str
     return title, visible(text, keep="\n")
 
 
+def answer_in_a_line(leg: Leg, redactor: Redactor) -> str:
+    """What the body of an answer says that is no error: ``granted: …; expires: …``."""
+    body = leg.exchange.response.body if leg.exchange.response else Body()
+    said = _said(leg, body, False, redactor)
+    if said is not None:
+        told = ((key, _in_a_line(value)) for key, value in said[1].items())
+        return "; ".join(f"{key}: {value}" for key, value in told if value)
+    if body.size == 0:
+        return "(empty)"
+    length = "of a length that was not recorded" if body.size is None else size(body.size)
+    digest = redactor.digest(body.digest)
+    return f"{length}, {digest}" if digest else length
+
+
+def _in_a_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("platform") or value.get("digest") or "")
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_in_a_line, value)))
+    return "" if value is None else str(value)
+
+
 def _said(
     leg: Leg, body: Body, of_request: bool, redactor: Redactor
 ) -> tuple[str, dict[str, Any]] | None:

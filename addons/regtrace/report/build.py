@@ -20,6 +20,7 @@ from regtrace.redact.prose import MOST
 from regtrace.redact.redactor import Redactor
 from regtrace.report import model
 from regtrace.report.account import Account, Noted
+from regtrace.report.bodies import answer_in_a_line
 from regtrace.report.decoded import decoded
 from regtrace.report.telling import Telling
 from regtrace.report.verdict import verdict
@@ -297,7 +298,7 @@ def _value(evidence: Evidence, redactor: Redactor) -> str:
     if rest == "body.size":
         return "unknown" if message.body.size is None else str(message.body.size)
     if where == "response.body":
-        return _error_text(leg, redactor)
+        return _body_text(leg, redactor)
     if rest.startswith("header."):
         name = rest.partition(".")[2]
         shown = [redactor.header(name, value) for value in message.headers.all(name)]
@@ -305,9 +306,9 @@ def _value(evidence: Evidence, redactor: Redactor) -> str:
     raise ValueError(f"no such place in a leg: {where}")
 
 
-def _error_text(leg: Leg, redactor: Redactor) -> str:
+def _body_text(leg: Leg, redactor: Redactor) -> str:
     if leg.error is None:
-        return "(no error)"
+        return answer_in_a_line(leg, redactor)[:MOST]
     said = "; ".join(
         f"{redactor.code(item.code)}: {redactor.prose(item.message)}".strip(": ")
         for item in leg.error.items

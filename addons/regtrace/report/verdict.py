@@ -13,6 +13,7 @@ _NOTHING_SEEN = (
     "No registry traffic was seen. Either none passed through this proxy, or the capture holds"
     " something else."
 )
+_COMMON_WORDS = frozenset("A An At It Large No Only Part The This Uploads What".split())
 
 
 def verdict(
@@ -46,18 +47,18 @@ def _failure(operation: model.Operation, findings: Sequence[model.Finding]) -> s
     if root is None:
         return f"The {_named(operation)} failed."
     sure = {"certain": "", "likely": "most likely ", "possible": "possibly "}[root.confidence]
-    said = f"The {_named(operation)} failed, {sure}because {_within(root.title)}."
+    said = f"The {_named(operation)} failed, {sure}because {_within_a_sentence(root.title)}."
     for rival in rivals_of(root, findings)[:1]:
-        said += f" Or {_within(rival.title)}."
+        said += f" Or {_within_a_sentence(rival.title)}."
     if operation.accepted and root.suppressed:
         return f"{said} Accepted until {root.suppressed.until}: {root.suppressed.reason}"
     return f"{said} Who must act: {OWNERS[root.owner]}."
 
 
-def _within(title: str) -> str:
-    """The title as it stands within a sentence; a name keeps its capital."""
-    is_word = title[1:2].islower() or title.startswith("A ")
-    return title[0].lower() + title[1:] if is_word else title
+def _within_a_sentence(title: str) -> str:
+    """The title without the capital that begins it; names keep theirs."""
+    first = title.partition(" ")[0]
+    return title[0].lower() + title[1:] if first in _COMMON_WORDS else title
 
 
 def _named(operation: model.Operation) -> str:

@@ -208,6 +208,8 @@ def _lifetimes(legs: Iterable[Leg]) -> Iterator[_Lifetime]:
         if isinstance(token, Mapping) and ends:
             name = str(token.get("label") or "token")
             began = _moment(token.get("not_before")) or leg.started
+            if began < leg.started < ends:
+                began = leg.started  # token servers date nbf back; a client has it from here on
             tokens.setdefault(name, _Lifetime(name, "", began, ends, (leg,)))
         signature = leg.decoded.get("signature")
         ends = _moment(signature.get("expires_at")) if isinstance(signature, Mapping) else None
