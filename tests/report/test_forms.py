@@ -8,16 +8,21 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
+import duckdb
 import pytest
 import yaml as pyyaml
 from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from junitparser import Failure, JUnitXml, Skipped
 from mitmproxy.io.har import request_to_flow
+from pydantic_sarif.model import (
+    StaticAnalysisResultsFormatSarifVersion210JsonSchema as SarifLog,
+)
 from ruamel.yaml import YAML
 from sample_reports import HOSTILE, failing_push, finding, good_push, hostile, leg
 
@@ -25,6 +30,7 @@ from regtrace.report import github, har, json, jsonlines, junit, sarif, yaml
 from regtrace.report.model import Report, Suppression
 from regtrace.report.visible import visible
 
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"
 DECIDED_BY_US = ("schema", "outcome", "kind", "severity", "level", "root_findings", "id", "legs")
 
 
@@ -124,6 +130,31 @@ def test_lines_say_what_a_query_asks_for() -> None:
         assert row["digest"].startswith("sha256:ab12cd34ef56")
 
 
+@each_report
+def test_duckdb_reads_the_lines_as_one_table(report: Report, tmp_path: Path) -> None:
+    path = tmp_path / "push.jsonl"
+    path.write_text(jsonlines.render(report), "utf-8")
+    if not (report.legs or report.findings):
+        return
+    table = duckdb.read_json(str(path), format="newline_delimited")
+    counted = table.aggregate("row, count(*)").fetchall()
+    assert dict(counted) == {
+        row: count
+        for row, count in (("leg", len(report.legs)), ("finding", len(report.findings)))
+        if count
+    }
+    urls = table.filter("row = 'leg'").project("url").fetchall()
+    assert [url for (url,) in urls] == [one.url for one in report.legs.values()]
+
+
+def test_the_query_of_the_docstring_answers(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "push.jsonl").write_text(jsonlines.render(failing_push()), "utf-8")
+    (query,) = re.findall(r"SELECT .*", jsonlines.__doc__ or "")
+    query = query.replace("reports/", f"{tmp_path}/reports/")
+    assert duckdb.sql(query).fetchall() == [("storage-403-on-head", "storage", 1)]
+
+
 def test_the_docstring_names_every_field() -> None:
     row = document(jsonlines.render(failing_push()).splitlines()[0])
     assert all(f"``{name}``" in (jsonlines.__doc__ or "") for name in row)
@@ -165,6 +196,20 @@ def test_junit_keeps_to_its_schema(report: Report) -> None:
         assert suite.attrib["skipped"] == str(counted["skipped"])
 
 
+@each_report
+def test_junit_is_read_by_a_library_of_others(report: Report) -> None:
+    read = JUnitXml.fromstring(junit.render(report).encode())
+    cases = [case for suite in read for case in suite]
+    assert len(list(read)) == len(report.operations)
+    assert len(cases) == sum(1 + len(one.transfers) for one in report.operations)
+    failed = [case for case in cases for told in case.result if isinstance(told, Failure)]
+    skipped = [case for case in cases for told in case.result if isinstance(told, Skipped)]
+    assert len(failed) == sum(suite.failures for suite in read)
+    assert len(skipped) == sum(suite.skipped for suite in read)
+    names = [case.name for case in cases] + [case.classname for case in cases]
+    assert all(name.replace("\n", "").isprintable() for name in names)
+
+
 def test_the_failed_layer_is_the_failed_case() -> None:
     (suite,) = suites(failing_push())
     session, layer, config = suite.findall("testcase")
@@ -199,101 +244,23 @@ def test_what_a_site_accepted_is_skipped_with_its_reason() -> None:
 # --- SARIF
 
 
-def an(**properties: Any) -> dict[str, Any]:
-    """An object with these properties and no other; those with ``_`` before are required."""
-    return {
-        "type": "object",
-        "properties": {name.lstrip("_"): value for name, value in properties.items()},
-        "required": [name.lstrip("_") for name in properties if name.startswith("_")],
-        "additionalProperties": False,
-    }
-
-
-def some(item: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": item}
-
-
-TEXT, BAG = {"type": "string"}, {"type": "object"}
-URI = {"type": "string", "pattern": r"^[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*$"}
-LEVEL = {"enum": ["none", "note", "warning", "error"]}
-MESSAGE = an(_text={"type": "string", "minLength": 1})
-TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"}
-ARTIFACT = an(_uri=URI)
-LOCATION = an(
-    physicalLocation=an(_artifactLocation=ARTIFACT),
-    logicalLocations=some(an(_name=TEXT, _fullyQualifiedName=TEXT, _kind=TEXT)),
-    message=MESSAGE,
-)
-SARIF = {
-    **an(
-        properties=BAG,
-        **{"_$schema": URI, "_version": {"const": "2.1.0"}},
-        _runs=some(
-            an(
-                _tool=an(
-                    _driver=an(
-                        _name={"const": "regtrace"},
-                        _version=TEXT,
-                        _rules=some(
-                            an(
-                                _id=TEXT,
-                                _name=TEXT,
-                                _shortDescription=MESSAGE,
-                                _fullDescription=MESSAGE,
-                                _help=MESSAGE,
-                                helpUri=URI,
-                                _defaultConfiguration=an(_level=LEVEL),
-                                properties=BAG,
-                            )
-                        ),
-                    )
-                ),
-                _invocations=some(
-                    an(
-                        _executionSuccessful={"type": "boolean"},
-                        toolExecutionNotifications=some(an(_level=LEVEL, _message=MESSAGE)),
-                    )
-                ),
-                _artifacts=some(an(_location=ARTIFACT, roles=some({"const": "analysisTarget"}))),
-                _results=some(
-                    an(
-                        _ruleId=TEXT,
-                        _ruleIndex={"type": "integer", "minimum": 0},
-                        _level=LEVEL,
-                        _message=MESSAGE,
-                        _locations=some(LOCATION),
-                        occurrenceCount={"type": "integer", "minimum": 1},
-                        properties=BAG,
-                        codeFlows=some(
-                            an(
-                                _threadFlows=some(
-                                    an(
-                                        _locations=some(
-                                            an(_executionTimeUtc=TIME, _location=LOCATION)
-                                        )
-                                    )
-                                )
-                            )
-                        ),
-                        webRequest=an(method=TEXT, target=TEXT),
-                        webResponse=an(
-                            statusCode={"type": "integer"}, noResponseReceived={"const": True}
-                        ),
-                        suppressions=some(an(_kind={"const": "external"}, _justification=TEXT)),
-                    )
-                ),
-                columnKind={"const": "unicodeCodePoints"},
-                properties=BAG,
-            )
-        ),
-    )
-}
-"""The part of sarif-schema-2.1.0.json that these reports use."""
-
-
 @each_report
-def test_sarif_keeps_to_its_schema(report: Report) -> None:
-    Draft202012Validator(SARIF).validate(document(sarif.render(report)))
+def test_sarif_is_read_by_a_model_made_of_its_schema(report: Report) -> None:
+    """pydantic-sarif is generated from sarif-schema-2.1.0.json, and forbids what is not in it."""
+    text = sarif.render(report)
+    read = SarifLog.model_validate_json(text)
+    (run,) = read.runs
+    assert len(run.results or ()) == len(report.findings)
+    for result in run.results or ():
+        rules = run.tool.driver.rules or []
+        assert rules[result.ruleIndex or 0].id == result.ruleId
+    said = document(text)["runs"][0]
+    places = [
+        location["physicalLocation"] for row in said["results"] for location in row["locations"]
+    ]
+    uris = [place["artifactLocation"]["uri"] for place in places]
+    uris += [rule["helpUri"] for rule in said["tool"]["driver"]["rules"] if "helpUri" in rule]
+    assert all(re.fullmatch(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*", uri) for uri in uris)
 
 
 def test_sarif_has_the_catalogues_rule_and_the_findings_own_words() -> None:
@@ -340,8 +307,30 @@ def test_har_is_complete_and_mitmproxy_reads_it(report: Report) -> None:
         assert {"size", "mimeType"} <= set(response["content"])
         assert re.fullmatch(r"[\w:/?#\[\]@!$&'()*+,;=%.~-]*", request["url"], re.ASCII)
         assert entry["time"] == sum(entry["timings"].values()) >= 0
-        assert re.match(TIME["pattern"], entry["startedDateTime"])
+        assert re.match(TIME, entry["startedDateTime"])
         assert entry.get("pageref") in {None, *pages}
+        flow = request_to_flow(entry)
+        assert flow.response
+        assert flow.request.method == request["method"].upper()
+        assert flow.response.status_code == response["status"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("registry.test:5050", "https://registry.test:5050/"),
+        ("[2001:db8::7]:443", "https://[2001:db8::7]:443/"),
+        ("host-1", "https://host-1/"),
+        ("https://x.test:99999/", "https://unreadable.invalid/https%3A%2F%2Fx.test%3A99999%2F"),
+        ("javascript:x", "https://unreadable.invalid/javascript%3Ax"),
+        ("", "https://unreadable.invalid/"),
+    ],
+)
+def test_a_tunnel_has_an_address_that_mitmproxy_reads(url: str, shown: str) -> None:
+    tunnel = leg(1, "connect", "CONNECT", None, error="refused", url=url)
+    (entry,) = document(har.render(replace(failing_push(), legs={"l1": tunnel})))["log"]["entries"]
+    assert entry["request"]["url"] == shown
+    assert request_to_flow(entry).request.method == "CONNECT"
 
 
 def test_har_loads_in_mitmproxy_with_its_story() -> None:

@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from sample_reports import failing_push, finding, good_push, hostile, leg
+from sample_reports import HOSTILE, failing_push, finding, good_push, hostile, leg
 
 from regtrace.report.markdown import SUMMARY, TICKET, render
 from regtrace.report.model import Damage, Report, Suppression
@@ -138,6 +138,22 @@ def test_markup_of_strangers_is_inert(text: str) -> None:
     assert not re.search(r": .*\bend\b", "\n".join(diagram(page)), re.IGNORECASE)
 
 
+@pytest.mark.parametrize(
+    "spare", [(), ("legs", "id", "outcome", "kind", "root_findings", "severity")]
+)
+@pytest.mark.parametrize("text", [MARKUP, HOSTILE])
+def test_markup_in_every_field_is_inert(
+    text: str, spare: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sample_reports.HOSTILE", text)
+    for report in (failing_push(), replace(good_push(), findings=failing_push().findings)):
+        page = render(hostile(report, spare=spare))
+        check_inert(page)
+        assert all(character == "\n" or character.isprintable() for character in page)
+        assert all(DIAGRAM_LINE.fullmatch(line) for line in diagram(page))
+
+
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(st.sampled_from("`|\\<>[]()!@#*_-~$:/.&;end 1\n\t\u202e\ud83d"), max_size=40))
 def test_any_text_is_inert(text: str) -> None:
     page = render(marked_up(text))

@@ -13,6 +13,7 @@ from regtrace.cli import (
     annotate,
     ca,
     convert,
+    diff,
     dockerd,
     doctor,
     explain,
@@ -49,6 +50,7 @@ def print_addon_path() -> None:
 
 main.add_command(report.report)
 main.add_command(convert.convert)
+main.add_command(diff.diff)
 main.add_command(annotate.annotate)
 main.add_command(rules.rules)
 main.add_command(run.run)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from regtrace.cli.ending import LEAKING, USAGE, end, reader_may_leave
+from regtrace.cli.reading import read_saved
 from regtrace.proxy.guard import place_of
 from regtrace.redact.gate import Gate
-from regtrace.report.model import Report
 from regtrace.report.output import FORMATS, Leaking, Refused, check_path, rendered, write
-from regtrace.report.reading import MOST, Misread, read_report
-from regtrace.report.visible import visible
 
 
 @click.command()
@@ -51,7 +47,7 @@ def convert(path: str, form: str | None, outputs: Sequence[str], force: bool) ->
     try:
         for output in outputs:
             check_path(output, force=force)
-        report = _read(path)
+        report = read_saved(path)
         # What the capture held is not known here; the shapes of credentials are.
         gate = Gate()
         wanted = form or (None if outputs else "text")
@@ -65,25 +61,3 @@ def convert(path: str, form: str | None, outputs: Sequence[str], force: bool) ->
         end(str(fault), USAGE)
     except Exception as fault:
         end(f"stopped on a fault of its own, {place_of(fault)}; please report this line", USAGE)
-
-
-def _read(path: str) -> Report:
-    """Raises Refused."""
-    name = "standard input" if path == "-" else visible(path)
-    try:
-        if path == "-":
-            raw = sys.stdin.buffer.read(MOST + 1)
-        else:
-            with Path(path).open("rb") as stream:
-                raw = stream.read(MOST + 1)
-    except (OSError, ValueError) as fault:
-        reason = getattr(fault, "strerror", None) or fault
-        raise Refused(f"{name}: can't be read: {visible(str(reason))}") from None
-    if len(raw) > MOST:
-        raise Refused(f"{name}: is larger than any report that regtrace reads")
-    try:
-        return read_report(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise Refused(f"{name}: is no report: not in UTF-8") from None
-    except Misread as fault:
-        raise Refused(f"{name}: {fault}") from None

@@ -19,7 +19,7 @@ from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.report.catalogue import Entry, placed
 from regtrace.report.output import Leaking, Refused, check_path, passed, write_text
-from regtrace.report.text import Page
+from regtrace.report.page import Page
 from regtrace.report.visible import visible
 from regtrace.report.words import OWNERS, plural
 from regtrace.setup.debug_server import Unanswered, ask

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 
-from regtrace.cli.ending import FAILED, LEAKING, USAGE, complain, end, reader_may_leave
+from regtrace.cli.ending import FAILED, LEAKING, USAGE, end, reader_may_leave
+from regtrace.cli.reading import Reading, told_of
 from regtrace.diagnose.yamltext import Mistake
 from regtrace.evidence.client_log import ClientJoin, ClientMessage
 from regtrace.evidence.hearing import hear, lacks
 from regtrace.evidence.reading import Unreadable as UnreadableLog
 from regtrace.evidence.reading import opened
-from regtrace.proxy.capture import HAR_LACKS, Reader, Unreadable, open_capture
 from regtrace.proxy.guard import place_of
-from regtrace.proxy.history import History
 from regtrace.proxy.site import Site, read_site
 from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.report import model
-from regtrace.report.build import compose
 from regtrace.report.draft import Draft
 from regtrace.report.output import (
     ENDINGS,
@@ -41,9 +35,6 @@ from regtrace.report.output import (
 from regtrace.report.proof import prove
 from regtrace.report.text import print_report
 from regtrace.report.visible import visible
-
-#: Bytes of a capture from which on reading takes long enough to show how far it is.
-_LONG = 4 * 1024 * 1024
 
 
 @click.command()
@@ -140,7 +131,7 @@ def report(
         if len([path for path in (*captures, *logs, *client_logs) if path == "-"]) > 1:
             raise Refused("'-' can be named only once: there is one standard input")
         draft = Draft(hears_logs=bool(logs or client_logs))
-        readings = [_Reading(path, site, draft) for path in captures]
+        readings = [Reading(path, site, draft) for path in captures]
         if not any(reading.readable for reading in readings):
             sys.exit(USAGE)
         printed = _printed(client_logs, draft)
@@ -149,7 +140,8 @@ def report(
         wanted = form or (None if outputs else "text")
         forms = {*([wanted] if wanted else []), *map(format_of, outputs)}
         canaries = prove(draft.sample.exchanges(), level, sorted(forms))
-        told = _report(readings, draft, level, canaries, unheard, printed)
+        redactor = Redactor(level, draft.holdings)
+        told = told_of(readings, draft, redactor, canaries, unheard=unheard, printed=printed)
         gate = Gate(draft.holdings)
         page = rendered(told, wanted, gate) if wanted else ""
         write(told, outputs, gate, force=force)
@@ -167,58 +159,6 @@ def report(
     except Exception as fault:
         end(f"stopped on a fault of its own, {place_of(fault)}; please report this line", USAGE)
     sys.exit(_status(told, readings, strict=strict))
-
-
-class _Reading:
-    """One capture, read."""
-
-    def __init__(self, path: str, site: Site, draft: Draft) -> None:
-        self.name = "standard input" if path == "-" else Path(path).name
-        self.history = History()
-        self.history.judge = site.examine
-        self.readable = False
-        self.damage: model.Damage | None = None
-        self.lacks: list[model.NotSeen] = []
-        try:
-            self._read(path, draft)
-        except Unreadable as fault:
-            complain(str(fault))
-
-    def _read(self, path: str, draft: Draft) -> None:
-        with open_capture(path) as stream, _progress(path) as progress:
-            task = progress.add_task(f"reading {visible(self.name)}", total=_size(path))
-            reader = Reader(path, stream, lambda done: progress.update(task, completed=done))
-            for exchange in reader:
-                self.history.add(exchange)
-                if self.history.crowded:
-                    self.history.retire()
-                    for telling in self.history.take():
-                        draft.add(telling)
-                    gc.freeze()  # what is kept now is kept to the end
-        for telling in self.history.tellings():
-            draft.add(telling)
-        gc.freeze()
-        self.readable, self.damage = True, reader.damage
-        self.lacks = [HAR_LACKS] if reader.is_har else []
-        if self.damage:
-            complain(
-                f"{visible(path)}: damaged at byte {self.damage.offset}: {self.damage.reason};"
-                f" the flows before it ({self.history.flows}) are reported. If the proxy was still"
-                " writing, copy the capture again"
-            )
-
-
-def _size(path: str) -> int | None:
-    with contextlib.suppress(OSError):
-        return os.stat(path).st_size or None
-    return None
-
-
-def _progress(path: str) -> Progress:
-    """How far reading is: only for who watches, and only when it takes a while."""
-    console = Console(stderr=True)
-    long = (_size(path) or 0) >= _LONG
-    return Progress(console=console, transient=True, disable=not (console.is_terminal and long))
 
 
 def _hear(paths: Sequence[str], site: Site, draft: Draft) -> list[model.NotSeen]:
@@ -261,37 +201,7 @@ def _printed(paths: Sequence[str], draft: Draft) -> list[ClientMessage]:
     return printed
 
 
-def _report(
-    readings: Sequence[_Reading],
-    draft: Draft,
-    level: Level,
-    canaries: model.Canaries,
-    unheard: Sequence[model.NotSeen],
-    printed: Sequence[ClientMessage],
-) -> model.Report:
-    read = [reading for reading in readings if reading.readable]
-    histories = [reading.history for reading in read]
-    return compose(
-        draft.accounts,
-        capture=model.Capture(
-            name=", ".join(reading.name for reading in readings),
-            mode="file",
-            flows=sum(history.flows for history in histories),
-            first=min((h.first for h in histories if h.first is not None), default=None),
-            last=max((h.last for h in histories if h.last is not None), default=None),
-            damaged=next((reading.damage for reading in read if reading.damage), None),
-        ),
-        redactor=Redactor(level, draft.holdings),
-        canaries=canaries,
-        printed=printed,
-        missed=[
-            *unheard,
-            *(lack for reading in read for lack in (*reading.lacks, *reading.history.lacks())),
-        ],
-    )
-
-
-def _status(report: model.Report, readings: Sequence[_Reading], *, strict: bool) -> int:
+def _status(report: model.Report, readings: Sequence[Reading], *, strict: bool) -> int:
     if any(reading.damage or not reading.readable for reading in readings):
         return USAGE
     if any(op.outcome == "failed" and not op.accepted for op in report.operations):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from regtrace.redact.redactor import Redactor
+from regtrace.report.header_names import header_names
 from regtrace.wire.leg import Leg
 from regtrace.wire.url import Url
 
@@ -32,6 +33,8 @@ def said(leg: Leg) -> dict[str, Any]:
         "manifest": leg.manifest and (leg.manifest.media_type or "", len(leg.manifest.layers)),
         "error": leg.error and (leg.error.code or "", leg.error.message, leg.error.dialect),
         "tunnel": leg.exchange.tunnel,
+        "request_headers": header_names(leg.exchange.request.headers),
+        "response_headers": header_names(response.headers) if response else (),
     }
     return {key: value for key, value in known.items() if value not in _NOTHING}
 
@@ -141,4 +144,6 @@ _SHOWN: dict[str, Callable[[Redactor, Any], Any]] = {
     "manifest": _shown_manifest,
     "error": _shown_error,
     "tunnel": lambda redactor, tunnel: redactor.word(tunnel),
+    "request_headers": _as_it_is,
+    "response_headers": _as_it_is,
 }

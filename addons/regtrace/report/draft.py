@@ -19,10 +19,10 @@ MOST_WAITING = 100_000
 
 
 class Draft:
-    def __init__(self, *, hears_logs: bool = False) -> None:
+    def __init__(self, *, hears_logs: bool = False, holdings: Holdings | None = None) -> None:
         self._hears_logs = hears_logs
-        self.holdings = Holdings()
-        """What the redactor hides, and the gate looks for."""
+        self.holdings = holdings or Holdings()
+        """What the redactor hides, and the gate looks for. Two drafts may share it."""
         self.sample = Sample()
         """Whole exchanges, for the proof."""
         self.accounts: list[Account] = []

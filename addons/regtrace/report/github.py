@@ -6,9 +6,19 @@ GitHub shows ten annotations of each type for one step, and drops the rest witho
 
 from __future__ import annotations
 
-from regtrace.report.model import Report
+from collections.abc import Iterable
+
+from regtrace.report.model import Finding, Report
 from regtrace.report.visible import visible
-from regtrace.report.words import OUTCOMES, OWNERS, Explained, fold, operation_name, plural
+from regtrace.report.words import (
+    OUTCOMES,
+    OWNERS,
+    Explained,
+    fold,
+    operation_name,
+    plural,
+    rival_lines,
+)
 
 _MOST = 10
 """Annotations of one type for one step."""
@@ -28,7 +38,7 @@ def render(report: Report) -> str:
         severity = "note" if root.suppressed else root.severity
         title = f"{root.rule} {root.slug}: {operations.get(root.operation or '', 'registry')}"
         kind = _TYPES.get(severity, "notice")
-        lines.setdefault(kind, []).append(_command(kind, title, _said(explained)))
+        lines.setdefault(kind, []).append(_command(kind, title, _said(explained, report.findings)))
     if not lines:
         outcome = report.verdict.outcome
         word = OUTCOMES.get(outcome, outcome)
@@ -45,13 +55,14 @@ def _shown(kind: str, lines: list[str]) -> list[str]:
     return [*lines[: _MOST - 1], _command(kind, "regtrace", more)]
 
 
-def _said(explained: Explained) -> str:
+def _said(explained: Explained, findings: Iterable[Finding]) -> str:
     root, beneath = explained.root, explained.beneath
     said = [f"{root.title}.", root.cause]
     if root.suppressed:
         said.append(f"Accepted until {root.suppressed.until}: {root.suppressed.reason}")
     said.append(f"Must act: {OWNERS.get(root.owner, root.owner)}")
     said += [f"{number}. {step}" for number, step in enumerate(root.fix, 1)]
+    said += rival_lines(root, findings)
     if beneath:
         said.append(f"Explains: {', '.join(finding.slug for finding in beneath)}")
     return "\n".join(said)

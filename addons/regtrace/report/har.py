@@ -6,6 +6,7 @@ HAR has no field for stands in ``_regtrace``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -13,10 +14,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from regtrace.report.json import indented
 from regtrace.report.model import SCHEMA, Finding, Leg, Operation, Report, Transfer
 from regtrace.report.visible import moment, seconds_between, visible
-from regtrace.report.words import client_name, operation_name, transfer_name
+from regtrace.report.words import client_name, operation_name, rival_lines, transfer_name
 
 _URL = ":/?#[]@!$&'()*+,;=%"
 """Characters of a URL besides letters, digits and ``_.-~`` (RFC 3986)."""
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:.]+", re.IGNORECASE)
 _UNKNOWN = -1
 
 
@@ -39,7 +41,13 @@ def _page(operation: Operation, findings: Iterable[Finding]) -> dict[str, Any]:
         "id": operation.id,
         "title": visible(f"{operation_name(operation)}: {operation.outcome}"),
         "pageTimings": {},
-        "comment": "\n".join([visible(f"by {client_name(operation)}"), *map(_told, roots)]),
+        "comment": "\n".join(
+            [
+                visible(f"by {client_name(operation)}"),
+                *map(_told, roots),
+                *(visible(line) for root in roots for line in rival_lines(root, roots)),
+            ]
+        ),
     }
 
 
@@ -60,7 +68,7 @@ def _entry(
     leg: Leg, operations: Mapping[str, str], transfer: Transfer | None, findings: list[Finding]
 ) -> dict[str, Any]:
     milliseconds = round(seconds_between(leg.started, leg.ended) * 1000, 3)
-    url = quote(leg.url, safe=_URL)
+    url = _url(leg)
     place = [
         operations.get(leg.operation or "", ""),
         transfer_name(transfer) if transfer else "",
@@ -113,6 +121,26 @@ def _entry(
     if leg.connection:
         entry["connection"] = leg.connection
     return entry
+
+
+def _url(leg: Leg) -> str:
+    """One that every reader takes: a tunnel has only a place, and a stranger may have written what
+    is none."""
+    url = quote(leg.url, safe=_URL)
+    known = url if "/" in url else f"https://{url}/"
+    if _is_readable(known):
+        return known
+    return f"https://unreadable.invalid/{quote(leg.url, safe='')}"
+
+
+def _is_readable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        known = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return known and parts.scheme in {"http", "https"} and _HOST.fullmatch(host) is not None
 
 
 def _told(finding: Finding) -> str:

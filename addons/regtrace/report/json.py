@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
+from regtrace.report.compare.model import Diff
 from regtrace.report.model import Report
 
 #: Fields of the report that may have a row for each exchange.
-_ROWS = frozenset({"operations", "legs", "findings", "not_seen"})
+_ROWS = frozenset({"operations", "legs", "findings", "not_seen", "causes", "overall", "rows"})
 
 
 def render(report: Report) -> str:
@@ -27,7 +28,7 @@ def render(report: Report) -> str:
     return "".join(parts(report))
 
 
-def parts(report: Report) -> Iterator[str]:
+def parts(report: Report | Diff) -> Iterator[str]:
     """The same, piece by piece. No piece ends inside of a value."""
     yield f'{{\n  "schema": {encoded(report.schema)}'
     for name in report.__slots__:

@@ -13,7 +13,8 @@ apply. Fields may be added at the end; none is removed or gets another meaning.
 - Of a leg: ``seconds``, ``kind``, ``method``, ``url``, ``status``, ``error``, ``request_bytes``,
   ``response_bytes``, ``connection``, ``redirected_from``, ``retry_of``.
 - Of a finding: ``rule``, ``slug``, ``severity``, ``confidence``, ``owner``, ``title``, ``cause``,
-  ``fix`` (its steps, one a line), ``count``, ``explained_by``, ``suppressed_until``.
+  ``fix`` (its steps, one a line), ``count``, ``explained_by``, ``suppressed_until``, ``rivals``
+  (ids of findings that would explain the same leg as well, with commas between).
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def _rows(report: Report) -> Iterator[dict[str, Any]]:
     transfers = {
         transfer.id: transfer for operation in report.operations for transfer in operation.transfers
     }
-    nothing = dict.fromkeys(("seconds", *_OF_A_LEG, *_OF_A_FINDING, "fix", "suppressed_until"))
+    nothing = dict.fromkeys(
+        ("seconds", *_OF_A_LEG, *_OF_A_FINDING, "fix", "suppressed_until", "rivals")
+    )
 
     def shared(row: str, entry: Leg | Finding, leg: Leg | None) -> Mapping[str, Any]:
         operation, transfer = operations.get(entry.operation or ""), entry.transfer
@@ -74,6 +77,7 @@ def _rows(report: Report) -> Iterator[dict[str, Any]]:
             **{name: getattr(finding, name) for name in _OF_A_FINDING},
             "fix": "\n".join(finding.fix),
             "suppressed_until": said.until if said else None,
+            "rivals": ",".join(finding.rivals) or None,
         }
 
 

@@ -12,7 +12,14 @@ from xml.etree import ElementTree as Xml  # only written, never read
 
 from regtrace.report.model import SCHEMA, Finding, Operation, Report
 from regtrace.report.visible import moment, seconds_between, visible
-from regtrace.report.words import OWNERS, client_name, operation_name, steps, transfer_name
+from regtrace.report.words import (
+    OWNERS,
+    client_name,
+    operation_name,
+    rival_lines,
+    steps,
+    transfer_name,
+)
 
 _LONGEST = 2000
 """Characters of one string."""
@@ -25,7 +32,7 @@ class _Case:
     outcome: str
     seconds: float
     findings: Sequence[Finding] = ()
-    """What it failed by."""
+    """What it failed by; of two that would explain it as well, both."""
 
 
 def render(report: Report) -> str:
@@ -109,11 +116,12 @@ def _case(case: _Case, suite: str, *, accepted: bool) -> Xml.Element:
                 "type": _text(f"{first.rule} {first.slug}" if first else "failed"),
             },
         )
-        failure.text = _text("\n\n".join(map(_story, case.findings)), 5 * _LONGEST)
+        told = (_story(finding, case.findings) for finding in case.findings)
+        failure.text = _text("\n\n".join(told), 5 * _LONGEST)
     return made
 
 
-def _story(finding: Finding) -> str:
+def _story(finding: Finding, findings: Sequence[Finding]) -> str:
     steps = (f"{number}. {step}" for number, step in enumerate(finding.fix, 1))
     parts = (
         f"{finding.rule} {finding.slug} ({finding.confidence}): {finding.title}",
@@ -121,6 +129,7 @@ def _story(finding: Finding) -> str:
         f"Must act: {OWNERS.get(finding.owner, finding.owner)}",
         *steps,
         *finding.check,
+        *rival_lines(finding, findings),
     )
     return "\n".join(parts)
 

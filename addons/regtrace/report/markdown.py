@@ -24,6 +24,7 @@ from regtrace.report.words import (
     leg_name,
     operation_name,
     plural,
+    rivals_of,
     steps,
     transfer_name,
 )
@@ -123,7 +124,7 @@ def _finding(explained: Explained, findings: dict[str, Finding], report: Report)
         lines.append("")
     if root.check:
         lines += ["**Check:**\n", _fenced("\n".join(root.check[:_MANY]), "sh")]
-    for rival in (findings[id_] for id_ in root.rivals[:_MANY] if id_ in findings):
+    for rival in rivals_of(root, findings.values())[:_MANY]:
         apart = f" Tell them apart with: {_code(rival.check[0])}" if rival.check else ""
         lines.append(f"**Or:** {_prose(rival.title)}.{apart}\n")
     for beneath in explained.beneath[:_MANY]:
@@ -148,9 +149,10 @@ def _step(step: str) -> str:
 
 
 def _operation(operation: Operation, report: Report, failed: frozenset[str]) -> str:
-    ended = operation.outcome
+    ended = _prose(operation.outcome)
     if operation.ended is not None:
-        ended += f" after {duration(operation.ended - operation.started)}"
+        took = duration(operation.ended - operation.started).replace("<", "less than ")
+        ended += f" after {took}"
     lines = [f"- {_code(operation_name(operation))} by {_prose(client_name(operation))}: {ended}"]
     if operation.outcome != "ok":
         troubled = [t for t in operation.transfers if _is_troubled(t, failed)]

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from regtrace.redact.gate import Gate
 from regtrace.report import github, har, html, jsonlines, junit, markdown, sarif, yaml
 from regtrace.report import json as as_json
 from regtrace.report import text as as_text
-from regtrace.report.model import SCHEMA, Report
+from regtrace.report.compare import words as compare_words
+from regtrace.report.model import Report
 from regtrace.report.visible import visible
 from regtrace.report.words import OUTCOMES
 from regtrace.wire.exchange import Exchange
@@ -53,11 +54,10 @@ _BETWEEN = ', "'
 _EDGE = 1024
 _OWN_BEGINNING = re.compile(
     rb'(?:\{\s*"schema":\s*"|schema: |(?:<!doctype html>\s*)?<!-- |<\?xml [^>]*>\s*<!-- '
-    rb'|\{\s*"(?:log|properties)":\s*\{\s*"_?report":\s*")'
-    + SCHEMA.rpartition("/")[0].encode()
-    + b"/"
+    rb'|\{\s*"(?:log|properties)":\s*\{\s*"_?report":\s*")regtrace/(?:report|diff)/'
 )
-_OWN_TEXT = re.compile("|".join(map(re.escape, OUTCOMES.values())).encode() + b"  ")
+_WORDS = (*OUTCOMES.values(), *compare_words.OUTCOMES.values())
+_OWN_TEXT = re.compile(f"(?:{'|'.join(map(re.escape, _WORDS))})  ".encode())
 _OWN_LAST_LINES = re.compile(rb"regtrace\s+\S+,\s+rules\s+\S+")
 
 
@@ -69,25 +69,25 @@ class Leaking(Refused):
     """The gate found a secret in an output. The message says where it stood, never the value."""
 
 
-def format_of(path: str) -> str:
+def format_of(path: str, endings: Mapping[str, str] = ENDINGS) -> str:
     """The format that a path's ending chooses. Raises Refused."""
     name = Path(path)
     suffixes = [suffix.lower() for suffix in name.suffixes]
     for ending in ("".join(suffixes[-2:]), "".join(suffixes[-1:])):
-        if ending in ENDINGS:
-            return ENDINGS[ending]
+        if ending in endings:
+            return endings[ending]
     raise Refused(
         f"{visible(path)}: can't tell a format from the ending {visible(name.suffix) or '(none)'};"
-        f" use one of {', '.join(sorted(ENDINGS))}"
+        f" use one of {', '.join(sorted(endings))}"
     )
 
 
-def check_path(path: str, *, force: bool = False) -> None:
+def check_path(path: str, *, force: bool = False, endings: Mapping[str, str] = ENDINGS) -> None:
     """Raise Refused for a path that could not be written, before any work is done.
 
     A file that regtrace did not write is never replaced, unless ``force`` says so.
     """
-    format_of(path)
+    format_of(path, endings)
     shown = visible(path)
     try:
         target = _target(path)
@@ -155,15 +155,25 @@ def passed(output: str, gate: Gate) -> None:
 
 
 def write(report: Report, paths: Sequence[str], gate: Gate, *, force: bool = False) -> None:
-    """Write the report to every path, or to none: temporary files first, then the renames.
+    """Write the report to every path, or to none. Raises Refused, with nothing left behind."""
+    write_all({path: _pieces(report, format_of(path), gate) for path in paths}, force=force)
 
-    Only the owner may read the files. Raises Refused, with nothing left behind.
+
+def write_all(
+    outputs: Mapping[str, Iterable[str]],
+    *,
+    force: bool,
+    endings: Mapping[str, str] = ENDINGS,
+) -> None:
+    """Write these pieces to each path, or to none: temporary files first, then the renames.
+
+    Only the owner may read the files. The paths are looked at once more: reading took a while, and
+    somebody else may have written there. Raises Refused, with nothing left behind.
     """
     with contextlib.ExitStack() as on_failure:
         temporaries = {}
-        for path in paths:
-            check_path(path, force=force)
-            pieces = _pieces(report, format_of(path), gate)
+        for path, pieces in outputs.items():
+            check_path(path, force=force, endings=endings)
             try:
                 temporaries[path] = _temporary(_target(path).parent, pieces, on_failure)
             except OSError as fault:

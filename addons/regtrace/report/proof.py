@@ -33,7 +33,11 @@ def prove(
 
     ``formats`` are names in ``output.FORMATS``; all of them when nothing is said.
     """
-    planted, found = trial(exchanges, level, formats)
+    return proven(*trial(exchanges, level, formats))
+
+
+def proven(planted: int, found: frozenset[str]) -> model.Canaries:
+    """Raises Leaking if any was found."""
     if found:
         raise Leaking(
             f"the report was not written: {len(found)} of {planted} planted secrets came through,"
@@ -46,28 +50,40 @@ def trial(
     exchanges: Iterable[Exchange], level: Level, formats: Sequence[str] | None = None
 ) -> tuple[int, frozenset[str]]:
     """How many different canaries were planted, and where those stood that came out."""
-    tracker, canaries = Tracker(), dict[str, Canary]()
-    sample = Sample()
-    for exchange in exchanges:
-        sample.add(exchange)
-    for exchange in sample.exchanges():
-        copy, planted = plant(exchange)
-        tracker.feed(decode(copy))
-        for canary in planted:
-            if level is not Level.INTERNAL or not canary.personal:
-                canaries.setdefault(canary.value, canary)
-    report = build(
-        map(Telling.of, tracker.finish()),
-        capture=model.Capture("canaries", "file", len(canaries), None, None),
-        redactor=Redactor(level),
+    copy = Planted(exchanges, level)
+    return copy.canaries, copy.found_in(
+        FORMATS[form](copy.report) for form in (FORMATS if formats is None else formats)
     )
-    gate = Gate()
-    for number, canary in enumerate(canaries.values(), 1):
-        gate.taint(f"{canary.where} (canary {number})", canary.value)
-    found: set[str] = set()
-    for form in FORMATS if formats is None else formats:
-        found.update(gate.leaks(FORMATS[form](report)))
-    return len(canaries), frozenset(found)
+
+
+class Planted:
+    """A report on a copy of a capture with secrets planted in it, and the gate that knows them."""
+
+    def __init__(self, exchanges: Iterable[Exchange], level: Level) -> None:
+        tracker, canaries = Tracker(), dict[str, Canary]()
+        sample = Sample()
+        for exchange in exchanges:
+            sample.add(exchange)
+        for exchange in sample.exchanges():
+            copy, planted = plant(exchange)
+            tracker.feed(decode(copy))
+            for canary in planted:
+                if level is not Level.INTERNAL or not canary.personal:
+                    canaries.setdefault(canary.value, canary)
+        self.canaries = len(canaries)
+        """How many different ones."""
+        self.report = build(
+            map(Telling.of, tracker.finish()),
+            capture=model.Capture("canaries", "file", len(canaries), None, None),
+            redactor=Redactor(level),
+        )
+        self._gate = Gate()
+        for number, canary in enumerate(canaries.values(), 1):
+            self._gate.taint(f"{canary.where} (canary {number})", canary.value)
+
+    def found_in(self, outputs: Iterable[str]) -> frozenset[str]:
+        """Where those stood that came out."""
+        return frozenset(where for output in outputs for where in self._gate.leaks(output))
 
 
 class Sample:

@@ -6,6 +6,7 @@ legs that prove it are a thread flow, and the first of them is the result's web 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -15,11 +16,12 @@ from regtrace.report.catalogue import placed
 from regtrace.report.json import indented
 from regtrace.report.model import SCHEMA, Finding, Leg, NotSeen, Report
 from regtrace.report.visible import moment, visible
-from regtrace.report.words import OWNERS, leg_name, operation_name, transfer_name
+from regtrace.report.words import OWNERS, leg_name, operation_name, rival_lines, transfer_name
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
+_PAGE = re.compile(r"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?(?:/|\Z)")
 _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 _RULES = {rule.number: rule for rule in (*CATALOGUE, LAST_RESORT)}
 
@@ -70,8 +72,9 @@ def _rule(finding: Finding) -> dict[str, Any]:
         "defaultConfiguration": {"level": _LEVELS.get(severity, "warning")},
         "properties": {"owner": known.owner.value if known else finding.owner},
     }
-    if said.references:
-        rule["helpUri"] = quote(said.references[0], safe=":/?#[]@!$&'()*+,;=%")
+    page = next((url for url in said.references if _PAGE.match(url)), None)
+    if page:
+        rule["helpUri"] = quote(page, safe="/?#@!$&'()*+,;=%:")
     return rule
 
 
@@ -82,6 +85,7 @@ def _result(report: Report, finding: Finding, rules: Sequence[str]) -> dict[str,
         finding.cause,
         f"Must act: {OWNERS.get(finding.owner, finding.owner)}.",
         *(f"{number}. {step}" for number, step in enumerate(finding.fix, 1)),
+        *rival_lines(finding, report.findings),
     ]
     result = {
         "ruleId": visible(finding.rule),

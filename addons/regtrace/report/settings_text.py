@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from regtrace.report.page import Page
 from regtrace.report.settings import Finding, Line, Seen, SettingsReport
-from regtrace.report.text import Page
 from regtrace.report.words import OWNERS, plural
 
 _STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan", "fine": "green"}

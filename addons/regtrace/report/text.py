@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from io import StringIO
 from itertools import groupby
 
 from rich.console import Console
 from rich.text import Text
 
 from regtrace.report.model import Evidence, Finding, Operation, Report, Transfer
-from regtrace.report.visible import clock, date, duration, rate, size, visible
+from regtrace.report.page import Page, drawn
+from regtrace.report.visible import clock, date, duration, rate, size
 from regtrace.report.words import (
     OUTCOMES,
     OWNERS,
@@ -29,13 +29,11 @@ from regtrace.report.words import (
     leg_name,
     operation_name,
     plural,
+    rivals_of,
     steps,
     subject,
     transfer_name,
 )
-
-_PROSE = 120
-"""Columns; longer lines of prose tire."""
 
 _STRIP = 60
 """Columns that a strip needs to stand beside its row."""
@@ -45,9 +43,6 @@ _STRIP_HEAD, _STRIP_TAIL = 6, 12
 
 _MANY = 8
 """Above this number, what went well is folded."""
-
-_LONGEST = 2000
-"""Characters of one string; a stranger shall not flood the page."""
 
 _WENT_WELL = ("uploaded", "downloaded", "existed", "mounted")
 
@@ -64,28 +59,13 @@ _STYLES = {
 _FAILED = "bold red"
 """A failed leg; without colour its ``!!`` says the same."""
 
-_ASCII = str.maketrans(
-    {"→": "->", "←": "<-", "✗": "broken", "…": "...", "·": "-", "\N{MULTIPLICATION SIGN}": "x"}
-)
-
 
 def render(report: Report, *, width: int | None = None, color: bool | None = None) -> str:
     """The text, ``width`` columns wide; what is None is taken from standard output.
 
     Without ``color`` there is no escape sequence in it.
     """
-    here = Console()
-    colored = here.is_terminal if color is None else color
-    page = StringIO()
-    console = Console(
-        file=page,
-        width=width or here.width,
-        force_terminal=colored,
-        color_system="standard" if colored else None,
-        no_color=None if color is None else not color,
-    )
-    print_report(report, console)
-    return page.getvalue()
+    return drawn(lambda console: print_report(report, console), width=width, color=color)
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -97,54 +77,6 @@ def print_report(report: Report, console: Console) -> None:
     _client_messages(page, report)
     _not_seen(page, report)
     _counts(page, report)
-
-
-class Page:
-    """Puts lines on the console. The only place that makes text drawable, and that prints."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.width = console.width
-        self.ascii = console.options.ascii_only
-
-    def text(self, string: str, style: str = "", *, keep: str = "", limit: int = _LONGEST) -> Text:
-        shown = visible(string, keep=keep, limit=limit)
-        if self.ascii:
-            shown = shown.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
-        return Text(shown, style=style)
-
-    def line(self, *parts: Text) -> None:
-        """One line, never wrapped."""
-        line = Text.assemble(*parts)
-        line.rstrip()
-        self.console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
-
-    def prose(self, lead: Text, body: Text) -> None:
-        """The body beside its lead, wrapped, every further line as far indented."""
-        room = max(min(self.width, _PROSE) - lead.cell_len, 20)
-        for number, line in enumerate(body.wrap(self.console, room)):
-            self.line(Text(" " * lead.cell_len) if number else lead, line)
-
-    def beside(self, first: Text, *others: Text) -> None:
-        """All on one line where that fits, else the others on a line of their own."""
-        gap = Text("   ")
-        whole = gap.join([first, *others])
-        if whole.cell_len <= self.width:
-            self.line(whole)
-        else:
-            self.prose(Text(), first)
-            self.prose(Text("    "), gap.join(others))
-
-    def chain(self, lead: Text, links: Sequence[Text]) -> None:
-        """The links after the lead, joined by arrows; lines break only between two links."""
-        line = lead
-        for number, link in enumerate(links):
-            arrow = self.text(" → ", "dim") if number else Text()
-            if number and line.cell_len + arrow.cell_len + link.cell_len > self.width:
-                self.line(line)
-                line, arrow = Text(" " * lead.cell_len), self.text("→ ", "dim")
-            line = Text.assemble(line, arrow, link)
-        self.line(line)
 
 
 def _verdict(page: Page, report: Report) -> None:
@@ -178,7 +110,7 @@ class _Operations:
         if brief:
             self.page.line()
         for operation in brief:
-            self.page.beside(self._what(operation), self._ended(operation))
+            self._brief(operation)
         self._outside()
 
     def _full(self, operation: Operation) -> None:
@@ -194,6 +126,14 @@ class _Operations:
         self._rows([t for t in transfers if not many or not self._is_good(t)])
         if brief:
             self.page.prose(Text("  "), self.page.text(_summary(brief)))
+
+    def _brief(self, operation: Operation) -> None:
+        """One line, whatever its names are: of a hundred, none takes the room of two."""
+        ended = self._ended(operation)
+        room = max(self.page.width - ended.cell_len - 3, 20)
+        what = self.page.text(operation_name(operation), "bold", limit=room)
+        what.truncate(room, overflow="crop")  # characters may be two columns wide
+        self.page.line(what, Text("   "), ended)
 
     def _what(self, operation: Operation) -> Text:
         return self.page.text(operation_name(operation), "bold", limit=300)
@@ -324,7 +264,7 @@ class _Findings:
         self._evidence(finding.evidence)
         for number, reference in enumerate(finding.references):
             self._item("" if number else "see", page.text(reference, "dim"))
-        for rival in (self.findings[id_] for id_ in finding.rivals if id_ in self.findings):
+        for rival in rivals_of(finding, self.findings.values()):
             self._rival(rival)
 
     def _rival(self, rival: Finding) -> None:

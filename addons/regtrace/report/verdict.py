@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from regtrace.diagnose.rule import Severity
 from regtrace.follow.life import Ending
 from regtrace.report import model
-from regtrace.report.words import OWNERS
+from regtrace.report.words import OWNERS, rivals_of
 
 _NOTHING_SEEN = (
     "No registry traffic was seen. Either none passed through this proxy, or the capture holds"
@@ -48,6 +48,8 @@ def _failure(operation: model.Operation, findings: Sequence[model.Finding]) -> s
         return f"The {_named(operation)} failed."
     sure = {"certain": "", "likely": "most likely ", "possible": "possibly "}[root.confidence]
     said = f"The {_named(operation)} failed, {sure}because {_within_a_sentence(root.title)}."
+    for rival in rivals_of(root, findings)[:1]:
+        said += f" Or {_within_a_sentence(rival.title)}."
     if operation.accepted and root.suppressed:
         return f"{said} Accepted until {root.suppressed.until}: {root.suppressed.reason}"
     return f"{said} Who must act: {OWNERS[root.owner]}."

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Protocol
 
-from regtrace.report.model import Finding, Leg, Operation, Report, Transfer
+from regtrace.report.model import Client, Finding, Leg, Report, Transfer
 from regtrace.report.visible import short_digest
 
 OWNERS = {
@@ -84,6 +85,21 @@ class Explained:
     beneath: tuple[Finding, ...]
 
 
+class Named(Protocol):
+    """What has the name of an operation: itself, or a side of a comparison."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def registry(self) -> str | None: ...
+    @property
+    def repository(self) -> str | None: ...
+    @property
+    def reference(self) -> str | None: ...
+    @property
+    def client(self) -> Client: ...
+
+
 def leg_name(leg: Leg) -> str:
     """``PATCH 202``, ``token 401``, ``S3 HEAD 403``; ``PATCH ✗`` when the transport broke."""
     name = leg.kind if leg.kind in _NAMED_KINDS else leg.method
@@ -118,7 +134,7 @@ def failed_legs(report: Report) -> frozenset[str]:
     return frozenset(named | {leg for leg in last if leg in legs and _is_bad(legs[leg])})
 
 
-def subject(operation: Operation) -> str:
+def subject(operation: Named) -> str:
     """``team/app:1.2``, ``team/app@sha256:ab12cd34ef56…``, or what of it is known."""
     reference = operation.reference
     if reference is None:
@@ -127,7 +143,7 @@ def subject(operation: Operation) -> str:
     return f"{operation.repository or '?'}{mark}{short_digest(reference)}"
 
 
-def operation_name(operation: Operation) -> str:
+def operation_name(operation: Named) -> str:
     """``push team/app:1.2 → registry.test:5000``, or what of it is known."""
     where = operation.registry or "unknown registry"
     arrow = "←" if operation.kind == "pull" else "→"
@@ -140,7 +156,7 @@ def transfer_name(transfer: Transfer) -> str:
     return f"{transfer.role or transfer.kind} {digest}"
 
 
-def client_name(operation: Operation) -> str:
+def client_name(operation: Named) -> str:
     """``docker 20.10.24 from client-1``, or what of it is known."""
     client = operation.client
     product = client.product or "unknown client"
@@ -162,6 +178,22 @@ def fold(findings: Iterable[Finding]) -> list[Explained]:
             beneath[root.id].append(finding)
     folded = [Explained(by_id[root], tuple(rest)) for root, rest in beneath.items()]
     return sorted(folded, key=lambda entry: _rank(entry.root))
+
+
+def rivals_of(finding: Finding, findings: Iterable[Finding]) -> list[Finding]:
+    """Those that would explain the same failed leg just as well, in their order."""
+    wanted = {*finding.rivals}
+    return [other for other in findings if other.id in wanted and other.id != finding.id]
+
+
+def rival_lines(finding: Finding, findings: Iterable[Finding]) -> list[str]:
+    """``Or: a proxy refused it. Tell them apart with: curl -v …``, for forms of plain lines."""
+    if not finding.rivals:
+        return []
+    return [
+        f"Or: {rival.title}." + (f" Tell them apart with: {rival.check[0]}" if rival.check else "")
+        for rival in rivals_of(finding, findings)
+    ]
 
 
 def plural(count: int, noun: str) -> str:
