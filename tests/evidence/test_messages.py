@@ -21,7 +21,6 @@ FAILED = [
 #: Captures whose client says nothing of use: what it prints would fit any fault.
 MUTE = {
     "skopeo-push-interrupted",  # it was killed
-    "skopeo-push-s3-403",  # and succeeds
 }
 
 
