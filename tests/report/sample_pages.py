@@ -8,7 +8,7 @@ from typing import Any
 import sample_reports
 from sample_reports import HOSTILE, START, blob, by_id, failing_push, finding, good_push, leg
 
-from regtrace.report.model import NotSeen, Report, Suppression
+from regtrace.report.model import ClientMessage, NotSeen, Report, Suppression
 
 MARKUP = (
     "\"'><script>window.pwned=1</script><img src=x onerror=window.pwned=1>"
@@ -46,9 +46,14 @@ def rich() -> Report:
         url="https://s3.test:9000/registry/data?X-Amz-Signature=signature-1",
         decoded={"vendor": "s3", "signature": signature, "error": {"code": "AccessDenied"}},
     )
+    said = 'error parsing HTTP 403 response body: unexpected end of JSON input: ""'
     return replace(
         report,
         legs=legs,
+        client_messages=(
+            ClientMessage(said, "refused", "l9", "push-1", "its status", "push.log", 3),
+            ClientMessage("denied", "refused", None, None, "two legs fit", "push.log", 4),
+        ),
         findings=(
             finding(rivals=("f2",), suppression_ended=accepted),
             finding(id="f2", slug="a-rival", title="The storage's proxy refuses HEAD"),

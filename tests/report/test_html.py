@@ -224,6 +224,13 @@ def test_a_finding_has_its_rival_its_symptoms_and_its_suppression() -> None:
     assert "Accepted until 2026-12-31: The storage team" in seen.text
 
 
+def test_what_the_client_said_stands_beside_its_leg() -> None:
+    page = Page(html.render(rich()))
+    assert "l9 error parsing HTTP 403 response body" in page.text
+    assert "push.log, line 3; known by its status" in page.text
+    assert "no leg denied push.log, line 4; not joined: two legs fit" in page.text
+
+
 def test_a_step_with_lines_of_configuration_keeps_them() -> None:
     text = html.render(failing_push())
     assert "<pre>storage:\n  redirect:\n    disable: true\n</pre>" in text

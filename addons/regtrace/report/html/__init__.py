@@ -106,6 +106,7 @@ class _Book:
             legs=in_time,
             legs_left_out=len(report.legs) - len(in_time),
             went_well=went_well(report),
+            many=_MANY,
             not_seen=report.not_seen[:_MOST_NOT_SEEN],
             not_seen_left_out=max(len(report.not_seen) - _MOST_NOT_SEEN, 0),
             readable=readable(report.redaction.level),
@@ -215,7 +216,7 @@ def _in_full(operations: Sequence[Operation]) -> list[Operation]:
 _RANKS = {"failed": 0, "ok": 2}
 
 _MANY = 20
-"""Of what one finding says of others."""
+"""Of what one finding says of others, and of what the client said."""
 
 
 def _told(stories: Iterable[Story]) -> list[str]:
