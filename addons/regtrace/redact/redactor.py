@@ -9,10 +9,8 @@ Names stand here; URLs, header fields and sentences have files of their own.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache, partial
@@ -20,6 +18,7 @@ from types import MappingProxyType
 
 from regtrace.redact import grammar, headers, prose, urls
 from regtrace.redact.holdings import Holdings
+from regtrace.redact.labels import Book, Labels, is_label, label_in
 from regtrace.redact.secrets import METHOD_USERS
 from regtrace.redact.shapes import SHORTEST, credentials_in, is_word
 from regtrace.wire.client import Client, Family
@@ -43,8 +42,6 @@ class Level(str, Enum):
     """All names readable."""
 
 
-#: Kinds of secrets share one table: the same secret has one label wherever it stands.
-_SECRETS = frozenset("cookie credentials key-id password signature state token value".split())
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
@@ -53,11 +50,14 @@ _LONGEST_PRODUCT = 32
 
 
 class Redactor:
-    def __init__(self, level: Level = Level.VENDOR, holdings: Holdings | None = None) -> None:
+    def __init__(
+        self,
+        level: Level = Level.VENDOR,
+        holdings: Holdings | None = None,
+        case: Book | None = None,
+    ) -> None:
         self.level = level
-        self._labels: dict[tuple[str, str], str] = {}
-        self._given: set[str] = set()
-        self._counts: Counter[str] = Counter()
+        self._labels = Labels(case)
         self._holdings = holdings or Holdings()
         self._starts: dict[str, list[str]] | None = None
         # Names, hosts and words stand in every leg; a Location comes back as the next request.
@@ -68,7 +68,7 @@ class Redactor:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many distinct values of each kind became labels; it grows as more do."""
-        return MappingProxyType(self._counts)
+        return MappingProxyType(self._labels.counts)
 
     @property
     def hides_names(self) -> bool:
@@ -81,23 +81,19 @@ class Redactor:
 
         A secret has one label, whatever kind a place takes it for.
         """
-        return value if value in self._given else self._label(kind, _sha256(value))
+        if self.is_label(value):
+            return value
+        if self._holdings.labelled and (made := label_in(value)):
+            return made
+        return self._labels.of(kind, value)
 
     def token(self, sha256: str) -> str:
         """The label of the token whose SHA-256 this is."""
-        return self._label("token", sha256)
+        return self._holdings.made_up.get(sha256) or self._labels.of_hash("token", sha256)
 
     def is_label(self, text: str) -> bool:
-        return text in self._given
-
-    def _label(self, kind: str, sha256: str) -> str:
-        key = ("secret" if kind in _SECRETS else kind, sha256)
-        known = self._labels.get(key)
-        if known is None:
-            self._counts[kind] += 1
-            known = self._labels[key] = f"{kind}-{self._counts[kind]}"
-            self._given.add(known)
-        return known
+        """Whether this is a label: one of ours, or in a capture that somebody redacted, any."""
+        return self._labels.has(text) or (self._holdings.labelled and is_label(text))
 
     # --- what the capture holds
 
@@ -213,7 +209,7 @@ class Redactor:
 
     def address(self, text: str) -> str:
         """An IP address in a sentence. A client's has its label; loopback says enough to stay."""
-        client = self._labels.get(("client", _sha256(text)))
+        client = self._labels.known("client", text)
         if self.level is Level.INTERNAL or client:
             return client or text
         ip = ipaddress.ip_address(text)
@@ -331,6 +327,3 @@ def _is_address(text: str) -> bool:
         return False
     return True
 
-
-def _sha256(value: str) -> str:
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

@@ -172,6 +172,8 @@ class Exchange:
     ``server-tls`` (the server's certificate or handshake) or ``client-tls`` (the client does not
     accept the proxy's certificate)."""
     connection: Connection = field(default_factory=Connection)
+    labelled: bool = False
+    """It is of a redacted capture: labels stand where secrets stood."""
 
     def pared(self, names: Set[str]) -> Exchange:
         """The same without bodies, and of the header fields only those (in lower case); the target
