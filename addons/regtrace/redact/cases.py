@@ -1,8 +1,8 @@
 """Cases: a folder of the owner's for each, with the key and the list that labels come from.
 
 Nobody else may read it, and nothing in it is a secret of a registry: of names it has the value and
-the label, of secrets the label alone. Two programs may use one case at the same time, so whatever is
-new is appended under a lock.
+the label, of secrets the label alone. Two programs may use one case at the same time, so whatever
+is new is appended under a lock.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ def check_name(name: str) -> str:
     """The name, if a case may have it. Raises Unusable."""
     if not _NAME.fullmatch(name):
         raise Unusable(
-            "the name of a case has letters, digits, '.', '_' and '-', begins with a letter or digit"
-            " and has 80 characters at most, such as --case acme-2031"
+            "the name of a case has letters, digits, '.', '_' and '-', begins with a letter or"
+            " digit and has 80 characters at most, such as --case acme-2031"
         )
     return name
 

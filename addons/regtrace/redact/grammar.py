@@ -14,7 +14,7 @@ _DAY = r"[0-9]{8}"
 _STAMP = rf"{_DAY}T[0-9]{{6}}Z"
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?Z?)?"
 _HTTP_DATE = r"[A-Z][a-z]{2,8},? [0-9A-Za-z :-]{8,30}"
-_TYPE = r"[a-z]+/[a-z0-9*][a-z0-9.+*-]{0,120}(?:; ?(?:charset|q|v|version)=[\w.-]{1,20})?"
+_TYPE = r"(?:[a-z]+|\*)/[a-z0-9*][a-z0-9.+*-]{0,120}(?:; ?(?:charset|q|v|version)=[\w.-]{1,20})?"
 _NAMES = r"[a-z0-9-]{1,40}(?:;[a-z0-9-]{1,40}){0,30}"
 _ID = r"[A-Za-z0-9+/=_.:-]{1,200}"
 _TOKENS = r"[A-Za-z-]{1,30}(?:, ?[A-Za-z-]{1,30}){0,10}"
@@ -62,6 +62,7 @@ HEADERS: dict[str, str] = {
     "upgrade": r"[A-Za-z0-9/., -]{1,40}",
     "x-amz-bucket-region": r"[a-z0-9-]{1,32}",
     "x-amz-content-sha256": r"[0-9a-f]{64}|[A-Z0-9-]{1,40}",
+    "x-amzn-waf-action": r"[a-z]{1,20}",
     "x-cache": r"[A-Za-z]{1,20}(?: from [a-z]{1,20})?",
     "x-content-type-options": r"nosniff",
     "x-forwarded-proto": r"https?",

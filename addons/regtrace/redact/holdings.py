@@ -6,9 +6,9 @@ the redactor made.
 
 from __future__ import annotations
 
-from regtrace.redact.labels import is_label, label_in, sha256
+from regtrace.redact.labels import sha256
 from regtrace.redact.secrets import METHOD_USERS, Secret, names_in, secrets_in, users_in
-from regtrace.redact.shapes import credentials_in, is_common
+from regtrace.redact.shapes import credentials_in, is_common, is_label, label_in
 from regtrace.wire.exchange import Exchange
 
 
@@ -33,9 +33,9 @@ class Holdings:
                 self.names[name] = kind
                 self.open.update((name, *name.split("/")))
         for user in users_in(exchange):
-            if user not in METHOD_USERS and len(user) > 1:
-                if not (exchange.labelled and is_label(user)):
-                    self.users.add(user)
+            made_up = exchange.labelled and is_label(user)
+            if user not in METHOD_USERS and len(user) > 1 and not made_up:
+                self.users.add(user)
         for secret in secrets_in(exchange):
             label = label_in(secret.value) if exchange.labelled else None
             if label is None:

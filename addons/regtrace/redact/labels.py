@@ -1,8 +1,9 @@
 """Labels: what stands in the place of a value that may not leave.
 
-Without a case a label is a counter, ``token-1``: it carries nothing, so two reports can't be joined
-by it. With a case, a secret's label is keyed, ``token-7f3k2mab``, and a name's counter comes from
-the case's own list: the same value has the same label in every report of that case, and in no other.
+Without a case a label is a counter, ``token-1``: it carries nothing, so two reports can't be
+joined by it. With a case, a secret's label is keyed, ``token-7f3k2mab``, and a name's counter comes
+from the case's own list: the same value has the same label in every report of that case, and in no
+other.
 """
 
 from __future__ import annotations
@@ -10,26 +11,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
 from collections import Counter
 from typing import Protocol
 
-from regtrace.redact.shapes import token_prefix, user_and_password
-from regtrace.wire.coding import from_base64
+from regtrace.redact.shapes import SECRET_KINDS
 
-#: Kinds of secrets share one table: the same secret has one label wherever it stands.
-SECRETS = frozenset("cookie credentials key-id password signature state token value".split())
-NAMES = frozenset(
-    """account address bucket capture client client-id digest host name object path repository scope
-    service session tag url user""".split()
-)
-_KINDS = "|".join(sorted(SECRETS | NAMES, key=len, reverse=True))
-#: A keyed label has a digit, so that no two words of somebody's password read as one.
-LABEL = re.compile(rf"(?:{_KINDS})-(?:[0-9]{{1,9}}|(?=[a-z]*[2-7])[a-z2-7]{{8}})(?![\w-])")
 #: Bytes of a keyed label: forty bits are eight letters of Base32.
 _BYTES = 5
-#: distribution signs an upload's state with so many bytes; a made-up one is a label and dots.
-MAC_SIZE = 32
 
 
 class Book(Protocol):
@@ -83,13 +71,13 @@ class Labels:
     def _new(self, kind: str, digest: str, value: str | None) -> str:
         if self._book is None:
             return f"{kind}-{self.counts[kind]}"
-        if kind in SECRETS or value is None:
+        if kind in SECRET_KINDS or value is None:
             return self._book.secret(kind, keyed(self._book.key, digest))
         return self._book.name(kind, value)
 
 
 def keyed(key: bytes, digest: str) -> str:
-    """Eight letters for the secret with this SHA-256; without the key nobody can make or undo it."""
+    """Eight letters for the secret of this SHA-256; without the key nobody can make them."""
     for turn in range(256):
         mac = hmac.digest(key, f"secret {turn} {digest}".encode(), "sha256")
         suffix = base64.b32encode(mac[:_BYTES]).decode().lower()
@@ -103,40 +91,4 @@ def sha256(value: str) -> str:
 
 
 def _table(kind: str) -> str:
-    return "secret" if kind in SECRETS else kind
-
-
-# --- values that were made of labels
-
-
-def is_label(text: str) -> bool:
-    """Whether this has the form of a label, whoever gave it."""
-    return LABEL.fullmatch(text) is not None
-
-
-def is_made_up(value: str) -> bool:
-    """Whether nothing but labels stands where the secret of this value would: a redacted capture has
-    credentials in their own form, so that they can still be decoded."""
-    return label_in(value) is not None
-
-
-def label_in(value: str) -> str | None:
-    """The label that this made-up value was made of; None for any other value."""
-    value = value.strip().removeprefix("~")
-    bare = value.removeprefix(token_prefix(value))
-    if is_label(bare):
-        return bare
-    parts = value.split(".")
-    if len(parts) == 3 and parts[0].startswith("eyJ"):
-        return parts[2] if is_label(parts[2]) else None
-    pair = user_and_password(value) or tuple(value.split(":", 1))
-    if len(pair) == 2:
-        user, password = pair
-        return label_in(password) if password else user if is_label(user) else None
-    mac = _mac(value)
-    return mac if is_label(mac) else None
-
-
-def _mac(state: str) -> str:
-    """What stands in the place of an upload state's signature."""
-    return from_base64(state)[:MAC_SIZE].rstrip(b".").decode("ascii", "replace")
+    return "secret" if kind in SECRET_KINDS else kind

@@ -37,6 +37,11 @@ def prose(redactor: Redactor, text: str) -> str:
     return _told(redactor, text[: 2 * MOST], guess=True)[:MOST]
 
 
+def whole(redactor: Redactor, text: str) -> str:
+    """The same of any length, for a copy that is searched for its words."""
+    return _told(redactor, text, guess=True)
+
+
 def plain(redactor: Redactor, text: str) -> str:
     """A sentence of ours that may hold a stranger's word. Only what is known is replaced."""
     return _told(redactor, text, guess=False)

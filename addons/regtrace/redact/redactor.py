@@ -18,9 +18,9 @@ from types import MappingProxyType
 
 from regtrace.redact import grammar, headers, prose, urls
 from regtrace.redact.holdings import Holdings
-from regtrace.redact.labels import Book, Labels, is_label, label_in
+from regtrace.redact.labels import Book, Labels
 from regtrace.redact.secrets import METHOD_USERS
-from regtrace.redact.shapes import SHORTEST, credentials_in, is_word
+from regtrace.redact.shapes import SHORTEST, credentials_in, is_label, is_word, label_in
 from regtrace.wire.client import Client, Family
 from regtrace.wire.endpoint import is_tag
 from regtrace.wire.exchange import Exchange
@@ -43,9 +43,11 @@ class Level(str, Enum):
 
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._/-]{0,254}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
 _LOCAL = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|0\.0\.0\.0|\[::1?\]")
+#: Addresses of a redacted capture: of the networks that are for examples.
+_EXAMPLES = ("192.0.2.", "198.51.100.", "2001:db8:a::", "2001:db8:c::")
 _LONGEST_PRODUCT = 32
 
 
@@ -183,7 +185,7 @@ class Redactor:
         name, colon, port = authority.rpartition(":")
         if not colon or not port.isdigit() or (":" in name and not name.startswith("[")):
             name, colon, port = authority, "", ""
-        if _LOCAL.fullmatch(name):
+        if is_local(name):
             return authority
         obeys = _HOST.fullmatch(name) is not None and len(port) <= 5
         return f"{self._name('host', name, obeys=obeys)}{colon}{port[:5]}"
@@ -203,7 +205,7 @@ class Redactor:
         return self._name("service", text, obeys=is_word(text.replace(" ", "-")))
 
     def client_address(self, address: str | None) -> str | None:
-        if address is None or (self.level is Level.INTERNAL and _is_address(address)):
+        if address is None or (self.level is Level.INTERNAL and is_address(address)):
             return address
         return self.label("client", address)
 
@@ -215,6 +217,8 @@ class Redactor:
         ip = ipaddress.ip_address(text)
         if ip.is_loopback or ip.is_unspecified:
             return text
+        if self._holdings.labelled and text.startswith(_EXAMPLES):
+            return text  # it stands for a label
         if not self.hides_names and self._holdings.names.get(text) == "host":
             return text
         return self.label("address", text)
@@ -316,14 +320,24 @@ class Redactor:
 _COMMON_USERS = frozenset("registry docker user token push pull anonymous client server".split())
 
 
+def is_local(name: str) -> bool:
+    """Whether this host is the machine itself, whichever that is."""
+    return _LOCAL.fullmatch(name) is not None
+
+
+def is_host(text: str) -> bool:
+    """Whether this has the form of a host's full name, or of an address."""
+    return "." in text and _HOST.fullmatch(text) is not None
+
+
 def is_common_user(name: str) -> bool:
     return name.lower() in _COMMON_USERS
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether this is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
     return True
-

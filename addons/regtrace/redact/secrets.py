@@ -70,6 +70,9 @@ METHOD_USERS = frozenset(
     00000000-0000-0000-0000-000000000000""".split()
 )
 
+#: Characters of Base64 that hold an upload state's signature; what follows is open JSON.
+_MAC = 42
+
 _Pairs = tuple[tuple[str, str], ...]
 
 
@@ -226,9 +229,11 @@ def _in_basic(where: str, encoded: str) -> Iterator[Secret]:
 
 def _opened(where: str, kind: str, value: str) -> Iterator[Secret]:
     """A secret, and what can be read in it without a key."""
-    yield Secret(where, kind, value)
     parts = value.split(".")
-    if len(parts) == 3 and parts[0].startswith("eyJ"):
+    is_jwt = len(parts) == 3 and parts[0].startswith("eyJ")
+    # How a JWT begins is public, and what a registry's claims say is shown in its place.
+    yield Secret(where, kind, value, whole=is_jwt)
+    if is_jwt:
         yield Secret(where, "signature", parts[2])
     elif kind == "token":
         yield from _in_basic(where, value)
@@ -292,7 +297,8 @@ def _in_pairs(where: str, pairs: _Pairs) -> Iterator[Secret]:
         elif name == "verify":
             yield Secret(place, "signature", value.partition("-")[2] or value)
         elif name == "_state":
-            yield Secret(place, "state", value)
+            yield Secret(place, "state", value, whole=True)
+            yield Secret(place, "state", value[:_MAC])
         elif name.endswith(("keyid", "accessid", "q-ak")):
             yield Secret(place, "key-id", value)
         elif name.endswith(("token", "password", "secret", "assertion", "key")):
@@ -363,7 +369,7 @@ def _values(pairs: _Pairs, *names: str) -> Iterator[str]:
 def _in_body(where: str, headers: Headers, body: Body) -> Iterator[Secret]:
     if _is_form(headers):
         for key, value in _pairs(_text(headers, body)):
-            if _is_secret_key(key):
+            if is_secret_key(key):
                 yield from _opened(f"{where}.{key}", "token", value)
         return
     yield from _in_data(where, _json(headers, body))
@@ -378,7 +384,7 @@ def _in_data(where: str, content: Any) -> Iterator[Secret]:
             name, equals, text = value.partition("=")
             if equals and _SECRET_KEY.search(name):
                 yield from _opened(f"{where}.Env.{name}", "value", text)
-        elif _is_secret_key(key):
+        elif is_secret_key(key):
             yield from _opened(f"{where}.{key}", "token", value)
 
 
@@ -408,7 +414,8 @@ def _leaves(content: Any) -> Iterator[tuple[str, str]]:
             waiting += [(key, inner, depth + 1) for inner in value]
 
 
-def _is_secret_key(key: str) -> bool:
+def is_secret_key(key: str) -> bool:
+    """Whether what stands under such a key of a form or of JSON is a secret."""
     return _SECRET_KEY.search(key) is not None and key.lower() not in _OPEN_KEYS
 
 
