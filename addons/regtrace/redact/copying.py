@@ -55,6 +55,7 @@ _TYPE = re.compile(r"\s*[A-Za-z]+/[A-Za-z0-9*][A-Za-z0-9.+*-]{0,120}")
 _PARAM = re.compile(r'(?:charset|q|v|version)="?[\w.-]{1,20}"?', re.IGNORECASE)
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]{8,30}(?:[Zz]|[+-][0-9:]{5})?")
 _DIGEST_LIKE = re.compile(r"[A-Za-z0-9+._-]{1,20}:[0-9A-Fa-f]{0,128}")
+_AGENT_WORDS = re.compile(r"([\s();,]+)")
 #: As asyncio names an address in its error.
 _TRIED = re.compile(r"\('([0-9A-Fa-f.:]{2,45})(?=(?:%[^']{0,32})?', [0-9]{1,5})")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -343,12 +344,20 @@ class Copier:
         return headers.header(self.redactor, "cookie", value)
 
     def agent(self, value: str) -> str:
-        """What it says of the client's product, without a stranger's words in it."""
-        shown = self.prose(value)
+        """The products that it lists; a word that is none becomes a label."""
+        shown = "".join(map(self._agent_word, _AGENT_WORDS.split(value)))
         wanted = read_client(Headers([("User-Agent", value)]))
         if read_client(Headers([("User-Agent", shown)])) == wanted:
             return shown
         return headers.header(self.redactor, "user-agent", value)
+
+    def _agent_word(self, text: str) -> str:
+        if not text or _AGENT_WORDS.fullmatch(text) or self.redactor.is_label(text):
+            return text
+        plain = is_word(text.replace("~", "-")) and self.redactor.is_harmless(text)
+        if plain and self.redactor.known(text) is None:
+            return text
+        return self.redactor.label("value", text)
 
     def content_type(self, value: str) -> str:
         kind, *params = value.split(";")

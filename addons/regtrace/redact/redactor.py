@@ -24,6 +24,7 @@ from regtrace.redact.shapes import SHORTEST, credentials_in, is_label, is_word, 
 from regtrace.wire.client import Client, Family
 from regtrace.wire.endpoint import is_tag
 from regtrace.wire.exchange import Exchange
+from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.leg import Kind
 from regtrace.wire.term import Term, TermKind
 from regtrace.wire.url import Url
@@ -48,6 +49,10 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
 _LOCAL = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|0\.0\.0\.0|\[::1?\]")
 #: Addresses of a redacted capture: of the networks that are for examples.
 _EXAMPLES = ("192.0.2.", "198.51.100.", "2001:db8:a::", "2001:db8:c::")
+#: Behind the label of a host that a public DNS or network knows (RFC 2606).
+_PUBLIC_END = ".example"
+#: How the numbers begin that stand for accounts.
+_NO_ACCOUNT = "000000"
 _LONGEST_PRODUCT = 32
 
 
@@ -188,7 +193,28 @@ class Redactor:
         if is_local(name):
             return authority
         obeys = _HOST.fullmatch(name) is not None and len(port) <= 5
-        return f"{self._name('host', name, obeys=obeys)}{colon}{port[:5]}"
+        shown = self._host_class(name) if obeys and self.hides_names else None
+        return f"{shown or self._name('host', name, obeys=obeys)}{colon}{port[:5]}"
+
+    def _host_class(self, name: str) -> str | None:
+        """A label that says which public service it is, or that it is a public host; None for a
+        host of a private network."""
+        bare = name.removesuffix(_PUBLIC_END)
+        if self.is_label(bare):
+            return name
+        rented = grammar.rented_part(name)
+        if rented is not None and self.is_harmless(name):
+            made_up = self._holdings.labelled and rented.startswith(_NO_ACCOUNT)
+            if not rented or made_up or self.is_label(rented):
+                return name
+            return self._rented(rented) + name[len(rented) :]
+        return self.label("host", name) + _PUBLIC_END if reach(name) is Reach.PUBLIC else None
+
+    def _rented(self, part: str) -> str:
+        """An account stays a number of twelve digits, by which a host of ECR is known."""
+        if not part.isdigit():
+            return self.label("host", part)
+        return self.label("account", part).rpartition("-")[2].rjust(12, "0")
 
     def registry(self, text: str) -> str:
         """``host:port``, and what stands before ``/v2/`` there."""

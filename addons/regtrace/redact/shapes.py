@@ -119,12 +119,14 @@ def label_in(value: str) -> str | None:
     parts = value.split(".")
     if len(parts) == 3 and parts[0].startswith("eyJ"):
         return parts[2] if is_label(parts[2]) else None
+    mac = from_base64(value)[:MAC_SIZE].rstrip(b".").decode("ascii", "replace")
+    if is_label(mac):
+        return mac
     pair = user_and_password(value) or tuple(value.split(":", 1))
     if len(pair) == 2:
         user, password = pair
         return label_in(password) if password else user if is_label(user) else None
-    mac = from_base64(value)[:MAC_SIZE].rstrip(b".").decode("ascii", "replace")
-    return mac if is_label(mac) else None
+    return None
 
 
 def user_and_password(text: str) -> tuple[str, str] | None:
