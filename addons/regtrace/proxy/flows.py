@@ -54,6 +54,7 @@ def exchange_of(flow: AnyFlow, *, keep: int = KEPT) -> Exchange:
         error_at=error_at,
         tunnel=_tunnel(flow, notes),
         connection=Connection() if is_from_har(flow) else _connection(flow),
+        labelled="redacted" in notes,
     )
 
 

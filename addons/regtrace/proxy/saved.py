@@ -114,6 +114,29 @@ def saved_flows(stream: BinaryIO) -> Iterator[SavedFlow | None]:
         yield _flow(current) if current.get("type") == "http" else None
 
 
+def saved_states(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """All that the file says of each HTTP flow, in mitmproxy's present format; it ends where the
+    file is damaged."""
+    while True:
+        try:
+            record = _record(stream)
+            if not record:
+                return
+            (state,) = _items(record, 0, len(record), whole=True)
+            state = _current(state)
+            if state.get("type") == "http":
+                flow_of(state)
+                yield state
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return
+
+
+def flow_of(state: dict[str, Any]) -> SavedFlow:
+    """The flow of this state. Raises ValueError for what is of another type than mitmproxy
+    writes."""
+    return _flow(state)
+
+
 def _current(state: dict[Any, Any]) -> dict[Any, Any]:
     """In mitmproxy's present format; a ValueError of its own says what it can't read."""
     try:

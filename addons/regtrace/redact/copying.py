@@ -70,12 +70,17 @@ _NO_URL = "https:///"
 class Copier:
     def __init__(self, redactor: Redactor) -> None:
         self.redactor: Redactor = redactor
-        # Tokens, cookies, agents, hosts: what one leg sends, the next one sends again.
-        self.header = lru_cache(maxsize=1024)(self._header)
-        self.token = lru_cache(maxsize=256)(self._token)
-        self.target = lru_cache(maxsize=256)(self._target)
+        # What one leg sends, the next one sends again; a Location comes back as a target.
+        self.field: Callable[[str, str], tuple[str, str]] = lru_cache(maxsize=4096)(self._field)
+        self.token: Callable[[str], str] = lru_cache(maxsize=256)(self._token)
+        self.target: Callable[[str], str] = lru_cache(maxsize=256)(self._target)
         self.url: Callable[[str], str] = lru_cache(maxsize=256)(self._url)
-        self.body = lru_cache(maxsize=16)(self._body)
+        self.path: Callable[[str], str] = lru_cache(maxsize=256)(self._path)
+        self.pair: Callable[[str], str] = lru_cache(maxsize=1024)(self._pair)
+        self.host: Callable[[str], str] = lru_cache(maxsize=256)(redactor.host)
+        self.server: Callable[[str], str] = lru_cache(maxsize=256)(self._server)
+        self.client: Callable[[str], str] = lru_cache(maxsize=256)(self._client)
+        self.body: Callable[[Headers, bytes], bytes | None] = lru_cache(maxsize=16)(self._body)
 
     def exchange(self, exchange: Exchange) -> Exchange:
         """The copy, whose holdings the redactor must have learned."""
@@ -90,7 +95,7 @@ class Copier:
             connection=replace(
                 connection,
                 client_host=None if client is None else self.client(client),
-                server_host=None if server is None else self.redactor.host(server),
+                server_host=None if server is None else self.server(server),
                 certificate=connection.certificate and self.certificate(connection.certificate),
             ),
             labelled=True,
@@ -100,7 +105,7 @@ class Copier:
         return replace(
             request,
             method=self.method(request.method),
-            host=self.redactor.host(request.host),
+            host=self.host(request.host),
             target=self.target(request.target),
             headers=Headers(self.headers(request.headers)),
             body=self._copied(request.headers, request.body),
@@ -130,9 +135,13 @@ class Copier:
 
     # --- what exchanges and saved flows have in common
 
-    def client(self, host: str) -> str:
+    def _client(self, host: str) -> str:
         """The address of a client; loopback says enough to stay."""
         return host if is_local(host) else self.redactor.client_address(host) or ""
+
+    def _server(self, host: str) -> str:
+        """The address that the proxy connected to."""
+        return self.redactor.address(host) if is_address(host) else self.host(host)
 
     def method(self, text: str) -> str:
         return text if text.isascii() and text.isalpha() and len(text) <= 16 else "OTHER"
@@ -200,12 +209,15 @@ class Copier:
 
     def certificate_name(self, text: str) -> str:
         wild = "*." if text.startswith("*.") else ""
-        return wild + self.redactor.host(text.removeprefix(wild))
+        return wild + self.host(text.removeprefix(wild))
 
     # --- headers
 
     def headers(self, fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        return [(self.header_name(name), self.header(name, value)) for name, value in fields]
+        return [self.field(name, value) for name, value in fields]
+
+    def _field(self, name: str, value: str) -> tuple[str, str]:
+        return self.header_name(name), self.header(name, value)
 
     def header_name(self, name: str) -> str:
         if name.lower() in grammar.HEADERS or is_label(name):
@@ -213,7 +225,7 @@ class Copier:
         harmless = _HEADER_NAME.fullmatch(name) and self.redactor.is_harmless(name)
         return name if harmless and is_word(name) else self.redactor.label("value", name)
 
-    def _header(self, name: str, value: str) -> str:
+    def header(self, name: str, value: str) -> str:
         lowered, bare = name.lower(), value.strip()
         if not bare or self.redactor.is_label(bare):
             return value
@@ -386,7 +398,7 @@ class Copier:
             return self.path(path) + (f"?{self.pairs(query)}" if "?" in text else "")
         if "://" in text:
             return self.url(text)
-        return self.redactor.host(text)
+        return self.host(text)
 
     def _url(self, text: str) -> str:
         """A URL as it was sent, absolute or relative."""
@@ -402,14 +414,14 @@ class Copier:
         if parse_url(f"{scheme or 'https:'}//{authority}{path}") is None:
             return self._no_url(text)
         known = f"{self.secret(userinfo)}@" if at else ""
-        shown = f"{scheme or ''}//{known}{self.redactor.host(host)}{self.path(path)}"
+        shown = f"{scheme or ''}//{known}{self.host(host)}{self.path(path)}"
         return f"{shown}?{self.pairs(query[1:])}" if query else shown
 
     def _no_url(self, text: str) -> str:
         bare = text.removeprefix(_NO_URL)
         return _NO_URL + (bare if is_label(bare) else self.redactor.label("url", text))
 
-    def path(self, raw: str) -> str:
+    def _path(self, raw: str) -> str:
         """The path as it was sent, if all of it may be shown."""
         rooted = raw.startswith("/")
         address = parse_url("https://x" + (raw if rooted else f"/{raw}")) if raw else None
@@ -433,7 +445,7 @@ class Copier:
 
     def pairs(self, query: str) -> str:
         """A query or a form, pair by pair; what may be shown stays as it was sent."""
-        return "&".join(map(self._pair, query.split("&")))
+        return "&".join(map(self.pair, query.split("&")))
 
     def _pair(self, raw: str) -> str:
         key, equals, value = raw.partition("=")
