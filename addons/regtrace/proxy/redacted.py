@@ -199,7 +199,9 @@ def _packed(value: Any) -> bytes:
     elif isinstance(value, float):
         raw, kind = repr(value).encode(), b"^"
     elif isinstance(value, dict):
-        raw, kind = b"".join(map(_packed, (part for pair in value.items() for part in pair))), b"}"
+        # Backwards, as mitmproxy writes it: readers skip what stands before what they ask for.
+        parts = (part for pair in reversed(value.items()) for part in pair)
+        raw, kind = b"".join(map(_packed, parts)), b"}"
     else:
         raw, kind = b"".join(map(_packed, value)), b"]"
     return b"%d:%b%b" % (len(raw), raw, kind)
