@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -21,6 +21,7 @@ from regtrace.proxy.capture import HAR_LACKS, Reader, Unreadable, open_capture
 from regtrace.proxy.guard import place_of
 from regtrace.proxy.history import History
 from regtrace.proxy.site import Site, read_site
+from regtrace.redact.cases import Case, Unusable, open_case
 from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.report import model
@@ -37,6 +38,7 @@ from regtrace.report.output import (
     write,
 )
 from regtrace.report.proof import prove
+from regtrace.report.telling import Telling
 from regtrace.report.text import print_report
 from regtrace.report.visible import visible
 from regtrace.wire.leg import Leg
@@ -92,6 +94,13 @@ _LONG = 4 * 1024 * 1024
     default="",
     help="A directory of rules of your own; see: regtrace rules test --help.",
 )
+@click.option(
+    "--case",
+    metavar="NAME",
+    default="",
+    help="Labels of this case: the same value has the same label in all its reports, and in no"
+    " other's. Key and list stay on this machine; see: regtrace cases --help.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
 def report(
     captures: Sequence[str],
@@ -102,6 +111,7 @@ def report(
     logs: Sequence[str],
     config: str,
     rules: str,
+    case: str,
     strict: bool,
 ) -> None:
     """Say what happened in the saved captures FILE... ('-' is standard input).
@@ -124,16 +134,19 @@ def report(
         for path in outputs:
             check_path(path, force=force)
         site = read_site(config, rules)
+        book = open_case(case) if case else None
         gc.set_threshold(50_000)  # almost all that is made here is wanted
         draft = Draft(keep_refused=bool(logs))
-        readings = [_Reading(path, site, draft) for path in captures]
+        readings = [Reading(path, site, draft) for path in captures]
         if not any(reading.readable for reading in readings):
             sys.exit(USAGE)
         level = Level(share)
         wanted = form or (None if outputs else "text")
         forms = {*([wanted] if wanted else []), *map(format_of, outputs)}
         canaries = prove(draft.sample.exchanges(), level, sorted(forms))
-        told = _report(readings, draft, level, canaries, _logged(logs, draft.refused))
+        redactor = Redactor(level, draft.holdings, book)
+        told = composed(readings, draft, redactor, canaries, _logged(logs, draft.refused))
+        remember(book, redactor, draft)
         gate = Gate(draft.holdings)
         page = rendered(told, wanted, gate) if wanted else ""
         write(told, outputs, gate, force=force)
@@ -146,21 +159,28 @@ def report(
         end(str(fault), LEAKING)
     except Refused as fault:
         end(str(fault), USAGE)
-    except Mistake as fault:
+    except (Mistake, Unusable) as fault:
         end(visible(str(fault)), USAGE)
     except Exception as fault:
         end(f"stopped on a fault of its own, {place_of(fault)}; please report this line", USAGE)
     sys.exit(_status(told, readings, strict=strict))
 
 
-class _Reading:
-    """One capture, read."""
+class Reading:
+    """One capture, read: its operations go into the draft, and to ``heed`` if that is asked for."""
 
-    def __init__(self, path: str, site: Site, draft: Draft) -> None:
+    def __init__(
+        self,
+        path: str,
+        site: Site,
+        draft: Draft,
+        heed: Callable[[Telling], None] | None = None,
+    ) -> None:
+        self._heed = heed
         self.name = "standard input" if path == "-" else Path(path).name
         self.history = History()
         self.history.judge = site.examine
-        self.readable = False
+        self.readable = self.is_har = False
         self.damage: model.Damage | None = None
         self.lacks: list[model.NotSeen] = []
         try:
@@ -177,12 +197,13 @@ class _Reading:
                 if self.history.crowded:
                     self.history.retire()
                     for telling in self.history.take():
-                        draft.add(telling)
+                        self._take(telling, draft)
                     gc.freeze()  # what is kept now is kept to the end
         for telling in self.history.tellings():
-            draft.add(telling)
+            self._take(telling, draft)
         gc.freeze()
         self.readable, self.damage = True, reader.damage
+        self.is_har = reader.is_har
         self.lacks = [HAR_LACKS] if reader.is_har else []
         if self.damage:
             complain(
@@ -190,6 +211,11 @@ class _Reading:
                 f" the flows before it ({self.history.flows}) are reported. If the proxy was still"
                 " writing, copy the capture again"
             )
+
+    def _take(self, telling: Telling, draft: Draft) -> None:
+        draft.add(telling)
+        if self._heed:
+            self._heed(telling)
 
 
 def _size(path: str) -> int | None:
@@ -217,10 +243,18 @@ def _logged(paths: Sequence[str], legs: Sequence[Leg]) -> dict[str, LogLine]:
     return logged
 
 
-def _report(
-    readings: Sequence[_Reading],
+def remember(case: Case | None, redactor: Redactor, draft: Draft) -> None:
+    """Where each secret stood that got a label, for its owner."""
+    for secret in () if case is None else draft.holdings.secrets.values():
+        label = redactor.label_of(secret.kind, secret.value)
+        if case is not None and label is not None:
+            case.seen(label, secret.where)
+
+
+def composed(
+    readings: Sequence[Reading],
     draft: Draft,
-    level: Level,
+    redactor: Redactor,
     canaries: model.Canaries,
     log: Mapping[str, LogLine],
 ) -> model.Report:
@@ -236,14 +270,14 @@ def _report(
             last=max((h.last for h in histories if h.last is not None), default=None),
             damaged=next((reading.damage for reading in read if reading.damage), None),
         ),
-        redactor=Redactor(level, draft.holdings),
+        redactor=redactor,
         canaries=canaries,
         log=log,
         missed=[lack for reading in read for lack in (*reading.lacks, *reading.history.lacks())],
     )
 
 
-def _status(report: model.Report, readings: Sequence[_Reading], *, strict: bool) -> int:
+def _status(report: model.Report, readings: Sequence[Reading], *, strict: bool) -> int:
     if any(reading.damage or not reading.readable for reading in readings):
         return USAGE
     if any(op.outcome == "failed" and not op.accepted for op in report.operations):

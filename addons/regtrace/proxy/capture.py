@@ -20,7 +20,7 @@ from mitmproxy import http
 from mitmproxy.io.har import request_to_flow
 
 from regtrace.proxy.flows import exchange_of
-from regtrace.proxy.saved import saved_flows
+from regtrace.proxy.saved import saved_flows, saved_states
 from regtrace.report.model import Damage, NotSeen
 from regtrace.report.visible import visible
 from regtrace.wire.exchange import Exchange
@@ -95,6 +95,15 @@ class Reader:
             if not whole:
                 raise Unreadable(_foreign(self.path, first, counted.position, fault)) from fault
             self.damage = Damage(whole, _reason(fault))
+
+
+def flow_states(stream: BinaryIO, *, is_har: bool) -> Iterator[dict[str, Any]]:
+    """All that is known of each HTTP flow, as mitmproxy keeps it, up to where the file breaks."""
+    if not is_har:
+        yield from saved_states(stream)
+        return
+    for made in _har(stream):
+        yield made.get_state()
 
 
 def open_capture(path: str) -> BinaryIO:

@@ -6,7 +6,7 @@ comments, other addons' metadata, trailers, client certificates, the proxy's own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mitmproxy.version import FLOW_FORMAT_VERSION
@@ -16,7 +16,6 @@ from regtrace.proxy.saved import SavedFlow, flow_of
 from regtrace.redact import certificates, grammar
 from regtrace.redact.copying import Copier
 from regtrace.redact.redactor import VERSION
-from regtrace.report.remarks import Remark
 from regtrace.wire.exchange import Body, Exchange, Headers
 
 State = dict[str, Any]
@@ -31,9 +30,8 @@ _FROM_HAR = ("127.0.0.1", 0)
 class FlowCopier:
     """Copies flows by a redactor that has learned all that they hold."""
 
-    def __init__(self, copier: Copier, remarks: Mapping[str, Remark] | None = None) -> None:
+    def __init__(self, copier: Copier) -> None:
         self._copier = copier
-        self._remarks = remarks or {}
         self._certificates: dict[bytes, bytes | None] = {}
 
     def record(self, state: State) -> bytes:
@@ -44,7 +42,6 @@ class FlowCopier:
         flow = flow_of(state)
         exchange = exchange_of(flow)
         copy = self._copier.exchange(exchange)
-        remark = self._remarks.get(exchange.id)
         notes = self._notes(flow, exchange, copy)
         return {
             "version": FLOW_FORMAT_VERSION,
@@ -57,9 +54,9 @@ class FlowCopier:
             "server_conn": self._server(state["server_conn"], copy),
             "intercepted": False,
             "is_replay": None,
-            "marked": remark.marker if remark else "",
+            "marked": "",
             "metadata": {NOTES: notes},
-            "comment": remark.comment if remark else "",
+            "comment": "",
             "timestamp_created": _time(state.get("timestamp_created")) or copy.request.started,
             "request": self._request(state["request"], copy),
             "response": self._response(copy),

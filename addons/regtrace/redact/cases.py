@@ -166,8 +166,9 @@ def open_case(name: str) -> Case:
     """The case of this name, made if there is none. Raises Unusable."""
     folder = root() / check_name(name)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        for private in (folder.parent, folder):
+            private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.chmod(0o700)
         return Case(folder, _key(folder))
     except OSError as fault:
         raise Unusable(f"case {name}: {folder} can't be used: {fault.strerror}") from None

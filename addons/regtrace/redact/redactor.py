@@ -98,6 +98,10 @@ class Redactor:
         """The label of the token whose SHA-256 this is."""
         return self._holdings.made_up.get(sha256) or self._labels.of_hash("token", sha256)
 
+    def label_of(self, kind: str, value: str) -> str | None:
+        """The label that this value has already; None if it has none."""
+        return self._labels.known(kind, value)
+
     def is_label(self, text: str) -> bool:
         """Whether this is a label: one of ours, or in a capture that somebody redacted, any."""
         return self._labels.has(text) or (self._holdings.labelled and is_label(text))
