@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mitmproxy import command, ctx, exceptions, flow, http, types
+from mitmproxy import command, exceptions, flow, http, types
 
+from regtrace.proxy.options import new_redactor
 from regtrace.proxy.story import Story
-from regtrace.redact.redactor import Level, Redactor
 from regtrace.report.naming import client_name, operation_name
 from regtrace.report.output import Refused, check_path
 from regtrace.report.remarks import remarks
@@ -30,7 +30,7 @@ class Commands:
         """What this flow is, to which push or pull it belongs, and what was wrong with it."""
         if not isinstance(shown, http.HTTPFlow):
             raise exceptions.CommandError("This is no HTTP flow.")
-        redactor = self._redactor()
+        redactor = new_redactor()
         for telling in self._story.tellings():
             if any(leg.id == shown.id for leg in telling.operation.legs):
                 return remarks(telling, redactor)[shown.id].comment.splitlines()
@@ -39,7 +39,7 @@ class Commands:
     @command.command("registry.operations")
     def operations(self) -> Sequence[str]:
         """Every push, pull and login seen so far, how it ended, and why."""
-        redactor = self._redactor()
+        redactor = new_redactor()
         lines: list[str] = []
         for telling in self._story.tellings():
             operation = telling.operation
@@ -59,6 +59,3 @@ class Commands:
         except Refused as fault:
             raise exceptions.CommandError(str(fault)) from None
         return f"The report is in {visible(path)}."
-
-    def _redactor(self) -> Redactor:
-        return Redactor(Level(ctx.options.registry_share))

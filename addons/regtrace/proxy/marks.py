@@ -14,8 +14,8 @@ import weakref
 from mitmproxy import ctx, hooks, http
 
 from regtrace.proxy.guard import guarded
+from regtrace.proxy.options import new_redactor
 from regtrace.proxy.story import Story
-from regtrace.redact.redactor import Level, Redactor
 from regtrace.report.remarks import Remark, remarks
 from regtrace.report.telling import Telling
 
@@ -74,7 +74,7 @@ class Marks:
         return news
 
     def _mark(self, telling: Telling) -> list[http.HTTPFlow]:
-        redactor = Redactor(Level(ctx.options.registry_share))
+        redactor = new_redactor()
         found = ((self._flows.get(id_), said) for id_, said in remarks(telling, redactor).items())
         return [flow for flow, said in found if flow is not None and put(flow, said)]
 

@@ -141,6 +141,28 @@ class Case:
             yield
 
 
+class Unkept:
+    """A case that ends with this process: its labels can be read by nobody."""
+
+    def __init__(self) -> None:
+        self.key = secrets.token_bytes(_KEY_SIZE)
+        self._names: dict[tuple[str, str], str] = {}
+        self._counts: dict[str, int] = {}
+
+    def name(self, kind: str, value: str) -> str:
+        label = self._names.get((kind, value))
+        if label is None:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            label = self._names[kind, value] = f"{kind}-{self._counts[kind]}"
+        return label
+
+    def secret(self, kind: str, suffix: str) -> str:
+        return f"{kind}-{suffix}"
+
+    def has(self, label: str) -> bool:
+        return False
+
+
 def root() -> Path:
     """Where the cases of this user lie."""
     return Path(platformdirs.user_state_dir("regtrace", appauthor=False)) / "cases"

@@ -64,6 +64,7 @@ class Redactor:
         case: Book | None = None,
     ) -> None:
         self.level = level
+        self.case = case
         self._labels = Labels(case)
         self._holdings = holdings or Holdings()
         self._starts: dict[str, list[str]] | None = None
