@@ -59,6 +59,8 @@ _AGENT_WORDS = re.compile(r"([\s();,]+)")
 #: As asyncio names an address in its error.
 _TRIED = re.compile(r"\('([0-9A-Fa-f.:]{2,45})(?=(?:%[^']{0,32})?', [0-9]{1,5})")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: How libtrust names a key, and others by a fingerprint or a UUID.
+_KEY_NAME = re.compile(r"(?:[A-Z2-7]{4}:){11}[A-Z2-7]{4}|[0-9A-Fa-f]{40}|[0-9A-Fa-f-]{36}")
 #: Claims that name no person, and what shows them.
 _NUMBERS = frozenset({"exp", "nbf", "iat"})
 _PERSONAL = frozenset({"sub", "email", "name", "preferred_username", "user", "username", "upn"})
@@ -290,9 +292,9 @@ class Copier:
     def _jose(self, key: str, value: Any) -> Any:
         """alg, typ and kid say which key signed; of a certificate or key, that it is there."""
         if isinstance(value, str) and key in {"alg", "typ", "kid", "cty"}:
-            return (
-                value if self.redactor.is_harmless(value) else self.redactor.label("value", value)
-            )
+            known = is_word(value) or (key == "kid" and _KEY_NAME.fullmatch(value))
+            harmless = known and self.redactor.is_harmless(value)
+            return value if harmless else self.redactor.label("value", value)
         if value in (None, "", [], {}) or isinstance(value, bool):
             return value
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)

@@ -65,9 +65,9 @@ class Gate:
         self._holdings.add(exchange)
         self._index = None
 
-    def taint(self, where: str, value: str) -> None:
-        """One more value that must not leave."""
-        self._holdings.taint(Secret(where, "value", value))
+    def taint(self, where: str, value: str, *, whole: bool = False) -> None:
+        """One more value that must not leave; ``whole``: its parts are no secrets."""
+        self._holdings.taint(Secret(where, "value", value, whole=whole))
         self._index = None
 
     def leaks(self, output: str | bytes) -> tuple[str, ...]:

@@ -190,7 +190,7 @@ def _in_secret_header(name: str, where: str, value: str) -> Iterator[Secret]:
         first = value.partition(";")[0]
         yield Secret(where, "cookie", first.partition("=")[2].strip() or first.strip())
     elif name.startswith("x-registry-"):
-        yield Secret(where, "credentials", value.strip())
+        yield Secret(where, "credentials", value.strip(), whole=True)
         yield from _in_data(where, parse_json(unpacked(value), _MOST_BODY))
     else:
         yield from _opened(where, "token", value.strip())
@@ -202,7 +202,8 @@ def _in_authorization(where: str, value: str) -> Iterator[Secret]:
     if not blank or not rest:
         yield Secret(where, "credentials", value.strip())
     elif scheme.lower() == "basic":
-        yield Secret(where, "credentials", rest)
+        # It may begin with a user that only names a method, and is shown.
+        yield Secret(where, "credentials", rest, whole=user_and_password(rest) is not None)
         yield from _in_basic(where, rest)
     elif scheme.lower() == "bearer":
         yield from _opened(where, "token", rest)
@@ -221,7 +222,7 @@ def _in_basic(where: str, encoded: str) -> Iterator[Secret]:
     if pair is None:
         return
     user, password = pair
-    yield Secret(where, "credentials", f"{user}:{password}")
+    yield Secret(where, "credentials", f"{user}:{password}", whole=True)
     yield from _opened(where, "password", password)
     if credentials_in(user):
         yield Secret(where, "token", user)
@@ -304,7 +305,8 @@ def _in_pairs(where: str, pairs: _Pairs) -> Iterator[Secret]:
         elif name.endswith(("token", "password", "secret", "assertion", "key")):
             yield from _opened(place, "token", value)
         else:
-            yield Secret(place, "signature", value)
+            # A policy holds dates, which are shown.
+            yield Secret(place, "signature", value, whole=name == "policy")
             if "hmac=" in value:
                 yield Secret(place, "signature", value.rpartition("hmac=")[2])
 
