@@ -148,7 +148,7 @@ def _share(
     if not reading.readable:
         sys.exit(USAGE)
     forms = bundle.forms()
-    canaries = prove(draft.sample.exchanges(), level, forms)
+    canaries = prove(draft.sample.exchanges(), level, forms, copies=True)
     book = open_case(case or _case_name(capture, reading.history.first))
     redactor = Redactor(level, draft.holdings, book)
     report = composed([reading], draft, redactor, canaries, {})

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 
 from regtrace.redact import bodies, grammar, headers, prose, urls
+from regtrace.redact.gate import APART
 from regtrace.redact.redactor import Redactor, is_address, is_host, is_local
 from regtrace.redact.secrets import METHOD_USERS, is_secret_key
 from regtrace.redact.shapes import (
@@ -520,6 +521,22 @@ class Copier:
             else f"{key if is_word(key) else ''}{equals}{self.secret(text, 'signature')}"
             for key, equals, text in parts
         )
+
+
+def texts_of(exchange: Exchange) -> bytes:
+    """Every text of an exchange, apart from each other, to be searched."""
+    request, response, connection = exchange.request, exchange.response, exchange.connection
+    texts = [request.method, request.host, request.target, exchange.error or ""]
+    texts += [text for field in request.headers for text in field]
+    contents = [request.body.kept or b""]
+    if response is not None:
+        texts += [response.reason, *(text for field in response.headers for text in field)]
+        contents.append(response.body.kept or b"")
+    texts += [connection.client_host or "", connection.server_host or ""]
+    if connection.certificate:
+        shown = connection.certificate
+        texts += [shown.subject, shown.issuer, *shown.names]
+    return APART.join([*(text.encode("utf-8", "replace") for text in texts), *contents])
 
 
 def _packed(content: bytes) -> str:

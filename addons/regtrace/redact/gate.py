@@ -47,7 +47,7 @@ _HEX_RUN = re.compile(rb"[0-9A-Fa-f]{16,}")
 #: Bytes on either side of an escape that may belong to the secret it stands in.
 _NEAR = 600
 #: Stands between pieces that did not follow each other; no blank, or they would be one word.
-_APART = b"\x1f"
+APART = b"\x1f"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -190,7 +190,7 @@ def _decodings(text: bytes, packed: set[bytes]) -> Iterator[bytes]:
     if b"\0" in text:
         yield text.replace(b"\0", b"")  # UTF-16 of plain letters
         # Base64 that was none has become noise, in which nothing further is worth a search.
-        text = _APART.join(_LEGIBLE.findall(text))
+        text = APART.join(_LEGIBLE.findall(text))
     yield _where_changed(unquote_to_bytes, _around(b"%", text))
     yield _where_changed(partial(_ESCAPE.sub, _unescaped), _around(b"\\", text))
     yield _where_changed(_without_entities, _around(b"&", text))
@@ -205,7 +205,7 @@ def _decodings(text: bytes, packed: set[bytes]) -> Iterator[bytes]:
 def _where_changed(decode: Callable[[bytes], bytes], places: Iterable[bytes]) -> bytes:
     """The places that read differently when decoded."""
     decoded = ((decode(place), place) for place in places)
-    return _APART.join(reading for reading, place in decoded if reading != place)
+    return APART.join(reading for reading, place in decoded if reading != place)
 
 
 def _without_entities(text: bytes) -> bytes:
@@ -249,7 +249,7 @@ def _from_base64(runs: Iterable[bytes]) -> bytes:
             found.append(binascii.a2b_base64(whole))
             if len(rest) > 1:
                 found[-1] += base64.b64decode(rest + b"=" * (4 - len(rest)))
-    return _APART.join(found)
+    return APART.join(found)
 
 
 def _from_hex(runs: Iterable[bytes]) -> bytes:
@@ -259,4 +259,4 @@ def _from_hex(runs: Iterable[bytes]) -> bytes:
         for start in range(2):
             part = run[start:]
             found.append(bytes.fromhex(part[: len(part) // 2 * 2].decode()))
-    return _APART.join(found)
+    return APART.join(found)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from regtrace.follow.tracker import Tracker
 from regtrace.redact.canary import Canary, plant
+from regtrace.redact.copying import Copier, texts_of
 from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.report import model
@@ -27,13 +28,18 @@ _MOST_SEEN = 5_000
 
 
 def prove(
-    exchanges: Iterable[Exchange], level: Level, formats: Sequence[str] | None = None
+    exchanges: Iterable[Exchange],
+    level: Level,
+    formats: Sequence[str] | None = None,
+    *,
+    copies: bool = False,
 ) -> model.Canaries:
     """How many canaries were planted; none was found, or Leaking is raised.
 
-    ``formats`` are names in ``output.FORMATS``; all of them when nothing is said.
+    ``formats`` are names in ``output.FORMATS``; all of them when nothing is said. ``copies``: a
+    redacted capture as well.
     """
-    planted, found = trial(exchanges, level, formats)
+    planted, found = trial(exchanges, level, formats, copies=copies)
     if found:
         raise Leaking(
             f"the report was not written: {len(found)} of {planted} planted secrets came through,"
@@ -43,15 +49,22 @@ def prove(
 
 
 def trial(
-    exchanges: Iterable[Exchange], level: Level, formats: Sequence[str] | None = None
+    exchanges: Iterable[Exchange],
+    level: Level,
+    formats: Sequence[str] | None = None,
+    *,
+    copies: bool = False,
 ) -> tuple[int, frozenset[str]]:
     """How many different canaries were planted, and where those stood that came out."""
     tracker, canaries = Tracker(), dict[str, Canary]()
     sample = Sample()
     for exchange in exchanges:
         sample.add(exchange)
+    redactor, planteds = Redactor(level), list[Exchange]()
     for exchange in sample.exchanges():
         copy, planted = plant(exchange)
+        planteds.append(copy)
+        redactor.learn(copy)
         tracker.feed(decode(copy))
         for canary in planted:
             if level is not Level.INTERNAL or not canary.personal:
@@ -59,14 +72,17 @@ def trial(
     report = build(
         map(Telling.of, tracker.finish()),
         capture=model.Capture("canaries", "file", len(canaries), None, None),
-        redactor=Redactor(level),
+        redactor=redactor,
     )
     gate = Gate()
     for number, canary in enumerate(canaries.values(), 1):
-        gate.taint(f"{canary.where} (canary {number})", canary.value)
+        gate.taint(f"{canary.where} (canary {number})", canary.value, whole=canary.whole)
     found: set[str] = set()
     for form in FORMATS if formats is None else formats:
         found.update(gate.leaks(FORMATS[form](report)))
+    copier = Copier(redactor)
+    for exchange in planteds if copies else ():
+        found.update(gate.leaks(texts_of(copier.exchange(exchange))))
     return len(canaries), frozenset(found)
 
 
