@@ -22,6 +22,7 @@ State = dict[str, Any]
 
 _MOST_CERTIFICATES = 10
 _ALPN = frozenset({b"h2", b"http/1.1", b"http/1.0"})
+_TLS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "QUICv1")
 _TUNNELS = frozenset({"server-connect", "server-tls", "client-tls"})
 #: mitmproxy gives every flow that it made from a HAR entry this client (io/har.py).
 _FROM_HAR = ("127.0.0.1", 0)
@@ -161,7 +162,7 @@ class FlowCopier:
             "id": self._id(str(state["id"])),
             "error": None,
             "tls": state.get("tls") is True,
-            "tls_version": version if isinstance(version, str) and len(version) <= 16 else None,
+            "tls_version": version if version in _TLS else None,
             "alpn": alpn if alpn in _ALPN else None,
             "alpn_offers": [],
             "cipher": None,

@@ -121,9 +121,10 @@ class Case:
         try:
             read = json.loads(line)
             entry = Entry(read["label"], read.get("value"), read.get("place"))
-        except (ValueError, TypeError, KeyError):
+            kind, _, end = entry.label.rpartition("-")
+            number = 0 if entry.value is None else int(end)
+        except (ValueError, TypeError, KeyError, AttributeError):
             return  # torn by a full disk
-        kind, _, end = entry.label.rpartition("-")
         self._entries[entry.label] = entry
         if entry.place is not None:
             self._placed.add(entry.label)
@@ -131,7 +132,7 @@ class Case:
             self._suffixes.setdefault(end, entry.label)
         else:
             self._names.setdefault((kind, entry.value), entry.label)
-            self._counts[kind] = max(self._counts.get(kind, 0), int(end))
+            self._counts[kind] = max(self._counts.get(kind, 0), number)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import html
 import re
+import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice, product
 from typing import Literal
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -35,6 +39,11 @@ _MOST_RUNS = 20_000
 #: Texts that one output may be decoded into; a hostile one could ask for endless work.
 _MOST_TEXTS = 64
 
+#: Places that begin as gzip or deflate that are tried, and bytes that one may unpack to.
+_MOST_PACKED, _MOST_UNPACKED = 64, 8 * 1024 * 1024
+
+#: RFC 1952 2.3.1; RFC 1950 2.2, of the windows and levels in use.
+_PACKED = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
 _LEGIBLE = re.compile(rb"[\x20-\x7e]{8,}")
 _TAG = re.compile(rb"<[^<>]{0,2000}>")
 _ESCAPE = re.compile(
@@ -164,21 +173,43 @@ _ORDER: Literal["little", "big"] = (
 
 def _readings(output: bytes, packed: set[bytes]) -> Iterator[bytes]:
     """The output without blanks (a line may have been wrapped), and decoded in every way."""
-    first = _squeezed(output)
-    seen = {first}
-    waiting = [(first, 0)]
-    while waiting:
-        text, depth = waiting.pop(0)
-        yield text
-        if depth == _DEEPEST:
-            continue
-        for found in _decodings(text, packed):
-            reading = _squeezed(found)
+    seen: set[bytes] = set()
+    waiting: deque[tuple[bytes, int]] = deque()
+
+    def take(found: bytes, depth: int) -> None:
+        for plain in (found, *_unpacked(found)):
+            reading = _squeezed(plain)
             if len(seen) == _MOST_TEXTS:
                 packed.clear()  # the next output is read from the beginning
-            elif len(reading) >= SHORTEST and reading not in seen:
+            elif reading not in seen and (len(reading) >= SHORTEST or not seen):
                 seen.add(reading)
-                waiting.append((reading, depth + 1))
+                waiting.append((reading, depth))
+
+    take(output, 0)
+    while waiting:
+        text, depth = waiting.popleft()
+        yield text
+        if depth < _DEEPEST:
+            for found in _decodings(text, packed):
+                take(found, depth + 1)
+
+
+def _unpacked(raw: bytes, depth: int = 0) -> Iterator[bytes]:
+    """What gzip or deflate packed in these bytes, and what UTF-16 spelled; blanks and all, since
+    without them neither could be read."""
+    for plain in _once_unpacked(raw) if depth < _DEEPEST else ():
+        yield plain
+        yield from _unpacked(plain, depth + 1)
+
+
+def _once_unpacked(raw: bytes) -> Iterator[bytes]:
+    for match in islice(_PACKED.finditer(raw), _MOST_PACKED):
+        windows = zlib.MAX_WBITS | (16 if match[0][:1] == b"\x1f" else 0)
+        with contextlib.suppress(zlib.error):
+            yield zlib.decompressobj(windows).decompress(raw[match.start() :], _MOST_UNPACKED)
+    if raw.count(b"\0") * 4 > len(raw):
+        for encoding, start in product(("utf-16-le", "utf-16-be"), (0, 1)):
+            yield raw[start:].decode(encoding, "ignore").encode()
 
 
 def _squeezed(text: bytes) -> bytes:
