@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from regtrace import __version__
-from regtrace.cli import annotate, cases, convert, report, rules, share
+from regtrace.cli import annotate, cases, convert, report, rules, selftest, share
 from regtrace.setup.script import addon_path
 
 
@@ -39,5 +39,6 @@ main.add_command(convert.convert)
 main.add_command(annotate.annotate)
 main.add_command(rules.rules)
 main.add_command(share.share)
+main.add_command(selftest.selftest)
 main.add_command(cases.cases)
 main.add_command(cases.unmask)

@@ -278,6 +278,10 @@ class _Planter:
         config = said.get("config")
         if isinstance(config, dict) and "rootfs" in said:
             config["Env"] = [f"API_TOKEN={self.new('response.body.Env')}"]
+            config["Labels"] = {"built.by": self.new("response.body.Labels")}
+            said["history"] = [{"created_by": f"RUN echo {self.new('response.body.history')}"}]
+        if isinstance(said.get("layers"), list) or isinstance(said.get("manifests"), list):
+            said["annotations"] = {"built.by": self.new("response.body.annotations")}
         return said
 
     def _echo(self) -> str:
