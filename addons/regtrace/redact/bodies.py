@@ -128,8 +128,9 @@ def data(copier: Copier, value: Any, key: str = "", within: str = "", depth: int
 #: Below these all values are their owner's own.
 _SEALED = frozenset({"annotations", "labels", "config", "container_config", "v1compatibility"})
 _NUMBERS = frozenset(
-    """code errno expires_in expires_on issued_at not_before offset refresh_expires_in schemaversion
-    size status statuscode""".split()
+    """code errno exp expires expires_in expires_on expiresat ext_expires_in iat issued_at nbf
+    not_before offset refresh_expires_in refresh_token_expires_in schemaversion size status
+    statuscode""".split()
 )
 _SMALL = 65_535
 
