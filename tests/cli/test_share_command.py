@@ -13,8 +13,9 @@ from click.testing import Result
 from detect_secrets.core.scan import scan_line
 from detect_secrets.settings import transient_settings
 from mitmproxy.http import HTTPFlow
-from mitmproxy.io import FlowReader
-from test_report_command import FAILED, GOOD, regtrace
+from mitmproxy.io import FlowReader, FlowWriter
+from mitmproxy.test import tflow
+from test_report_command import FAILED, GOOD, entry, har, regtrace
 
 from regtrace.proxy.capture import Reader
 from regtrace.redact import cases
@@ -202,6 +203,31 @@ def test_one_line_says_what_is_wrong(
     assert len(result.stderr.splitlines()) == 1
     assert line in result.stderr
     assert list(tmp_path.glob("*.zip")) == []
+
+
+def test_a_har_file_becomes_a_capture(tmp_path: Path) -> None:
+    source, target = tmp_path / "push.har", tmp_path / "b.zip"
+    source.write_bytes(har(entry("GET", "manifests/1", 200), entry("GET", "manifests/2", 404)))
+    result = share(source, target, "--yes")
+    assert result.exit_code == 0, result.output
+    assert len(list(FlowReader(io.BytesIO(members(target)[bundle.CAPTURE])).stream())) == 2
+
+
+def test_what_can_be_read_of_a_damaged_capture_is_shared(tmp_path: Path) -> None:
+    source, target = tmp_path / "cut.mitm", tmp_path / "b.zip"
+    source.write_bytes(FAILED.read_bytes()[:-40])
+    result = share(source, target, "--yes")
+    assert result.exit_code == 2
+    assert "damaged at byte" in result.stderr
+    assert len(list(FlowReader(io.BytesIO(members(target)[bundle.CAPTURE])).stream())) == 6
+
+
+def test_a_capture_of_other_traffic_has_nothing_to_share(tmp_path: Path) -> None:
+    source, target = tmp_path / "other.mitm", tmp_path / "b.zip"
+    with source.open("wb") as stream:
+        FlowWriter(stream).add(tflow.tflow(resp=True))
+    assert share(source, target, "--yes").exit_code == 0
+    assert members(target)[bundle.CAPTURE] == b""
 
 
 def test_a_file_that_exists_stays(tmp_path: Path) -> None:

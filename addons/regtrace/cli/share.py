@@ -9,7 +9,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +21,7 @@ from regtrace import __version__
 from regtrace.cli.ending import LEAKING, USAGE, complain, end
 from regtrace.cli.report import Reading, composed, remember
 from regtrace.diagnose import rules
-from regtrace.proxy.capture import Reader, flow_states, open_capture
+from regtrace.proxy.capture import Reader, Unreadable, flow_states, open_capture
 from regtrace.proxy.guard import place_of
 from regtrace.proxy.history import History
 from regtrace.proxy.redacted import FlowCopier, records
@@ -209,12 +209,20 @@ class _Story:
 def _replayed(copy: BinaryIO) -> tuple[_Story, Leaving]:
     """What the redacted capture tells by itself."""
     story, leaving, history = _Story(), Leaving(), History()
-    for exchange in Reader(bundle.CAPTURE, copy):
-        history.add(exchange)
-    for telling in history.tellings():
-        story.add(telling)
-        for leg in telling.operation.legs:
-            leaving.add(leg)
+
+    def take(tellings: Iterable[Telling]) -> None:
+        for telling in tellings:
+            story.add(telling)
+            for leg in telling.operation.legs:
+                leaving.add(leg)
+
+    with contextlib.suppress(Unreadable):  # nothing in it was registry traffic
+        for exchange in Reader(bundle.CAPTURE, copy):
+            history.add(exchange)
+            if history.crowded:
+                history.retire()
+                take(history.take())
+    take(history.tellings())
     return story, leaving
 
 

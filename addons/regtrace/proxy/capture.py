@@ -6,6 +6,7 @@ reading could go on behind damage.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -102,8 +103,9 @@ def flow_states(stream: BinaryIO, *, is_har: bool) -> Iterator[dict[str, Any]]:
     if not is_har:
         yield from saved_states(stream)
         return
-    for made in _har(stream):
-        yield made.get_state()
+    with contextlib.suppress(ValueError, TypeError, LookupError, AttributeError):
+        for made in _har(stream):
+            yield made.get_state()
 
 
 def open_capture(path: str) -> BinaryIO:

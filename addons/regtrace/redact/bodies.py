@@ -18,7 +18,7 @@ from defusedxml.ElementTree import fromstring
 
 from regtrace.redact import grammar
 from regtrace.redact.secrets import is_secret_key
-from regtrace.redact.shapes import is_label, is_word
+from regtrace.redact.shapes import is_word
 from regtrace.wire.coding import decoded
 from regtrace.wire.endpoint import is_digest
 from regtrace.wire.exchange import Headers
@@ -143,7 +143,7 @@ def _number(key: str, value: float) -> float:
 
 def _key(copier: Copier, name: str, within: str) -> str:
     redactor = copier.redactor
-    if is_label(name) or name in _KNOWN_KEYS:
+    if redactor.is_label(name) or name in _KNOWN_KEYS:
         return name
     words = len(name) <= _LONGEST_KEY and is_word(name) and redactor.is_harmless(name)
     named = redactor.hides_names and ("/" in name or "." in name)

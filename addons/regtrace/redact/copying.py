@@ -24,7 +24,6 @@ from regtrace.redact.secrets import METHOD_USERS, is_secret_key
 from regtrace.redact.shapes import (
     MAC_SIZE,
     credentials_in,
-    is_label,
     is_word,
     label_in,
     token_prefix,
@@ -168,7 +167,7 @@ class Copier:
         """An address that stands for a label: of the networks that are for examples (RFC 5737 and
         3849), those of clients apart."""
         label = self.redactor.address(text) if is_address(text) else text
-        if label == text or not is_label(label):
+        if label == text or not self.redactor.is_label(label):
             return label
         kind, _, number = label.rpartition("-")
         count = int(number)
@@ -223,7 +222,7 @@ class Copier:
         return self.header_name(name), self.header(name, value)
 
     def header_name(self, name: str) -> str:
-        if name.lower() in grammar.HEADERS or is_label(name):
+        if name.lower() in grammar.HEADERS or self.redactor.is_label(name):
             return name
         harmless = _HEADER_NAME.fullmatch(name) and self.redactor.is_harmless(name)
         return name if harmless and is_word(name) else self.redactor.label("value", name)
@@ -306,7 +305,7 @@ class Copier:
 
     def _key(self, name: str) -> str:
         known = is_word(name) and len(name) <= 64 and self.redactor.is_harmless(name)
-        return name if known or is_label(name) else self.redactor.label("value", name)
+        return name if known or self.redactor.is_label(name) else self.redactor.label("value", name)
 
     def _claim(self, key: str, value: Any) -> Any:
         if key in _NUMBERS or value is None or isinstance(value, bool) or value == "":
@@ -422,7 +421,9 @@ class Copier:
 
     def _no_url(self, text: str) -> str:
         bare = text.removeprefix(_NO_URL)
-        return _NO_URL + (bare if is_label(bare) else self.redactor.label("url", text))
+        return _NO_URL + (
+            bare if self.redactor.is_label(bare) else self.redactor.label("url", text)
+        )
 
     def _path(self, raw: str) -> str:
         """The path as it was sent, if all of it may be shown."""
@@ -434,12 +435,12 @@ class Copier:
         shown = self.redactor.shown_path(address.path)
         if shown == plain and "/." not in raw and unquote_plus(raw).count("%") == 0:
             return raw
-        if is_label(shown[1:]) and not is_label(address.path[1:]):
+        if self.redactor.is_label(shown[1:]) and not self.redactor.is_label(address.path[1:]):
             shown = "/".join(map(self._segment, address.path.split("/")))
         return shown if rooted else shown[1:]
 
     def _segment(self, text: str) -> str:
-        if not text or is_label(text):
+        if not text or self.redactor.is_label(text):
             return text
         words = not self.redactor.hides_names and is_word(text)
         if grammar.is_digest(text) or (words and self.redactor.is_harmless(text)):
@@ -455,7 +456,9 @@ class Copier:
         key, text = unquote_plus(key), unquote_plus(value)
         name = key
         if not (grammar.is_key(key) and (text or key.lower() in grammar.QUERY)):
-            name = key if not key or is_label(key) else self.redactor.label("value", key)
+            name = (
+                key if not key or self.redactor.is_label(key) else self.redactor.label("value", key)
+            )
         shown = self.query(key, text)
         if name == key and shown == text and "%25" not in raw:
             return raw
@@ -474,7 +477,7 @@ class Copier:
         if is_secret_key(name) and not name.endswith(("signature", "credential", "keyid")):
             return self.token(value)
         shown = urls.query(self.redactor, key, value)
-        return shown if is_label(shown) else unquote_plus(shown.replace("+", "%2B"))
+        return shown if self.redactor.is_label(shown) else unquote_plus(shown.replace("+", "%2B"))
 
     def state(self, value: str) -> str:
         """distribution's, packed again: the label and dots where its signature was."""
