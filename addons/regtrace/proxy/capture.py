@@ -7,11 +7,13 @@ reading could go on behind damage.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import re
 import shlex
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +132,9 @@ def open_capture(path: str) -> BinaryIO:
 def _har(stream: BinaryIO) -> Iterator[http.HTTPFlow]:
     """The flows of a HAR file. mitmproxy's own reader gives up on exports of mitmproxy's own that
     hold a streamed upload, so the entries are read one by one."""
-    log = json.loads(stream.read().decode("utf-8-sig"))["log"]
+    content = stream.read()
+    log = json.loads(content.decode("utf-8-sig"))["log"]
+    file = hashlib.sha256(content).hexdigest()
     for number, entry in enumerate(log["entries"], 1):
         try:
             if entry["request"].get("postData", {}).get("text") is None:
@@ -140,6 +144,8 @@ def _har(stream: BinaryIO) -> Iterator[http.HTTPFlow]:
             made = request_to_flow(entry)
         except Exception as fault:
             raise ValueError(f"entry {number} can't be read: {type(fault).__name__}") from fault
+        # The same each time that the file is read.
+        made.id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{file} {number}"))
         yield made
 
 
