@@ -7,6 +7,7 @@ older formats are mitmproxy's; the objects made here have its names for what ``f
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -117,18 +118,24 @@ def saved_flows(stream: BinaryIO) -> Iterator[SavedFlow | None]:
 def saved_states(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     """All that the file says of each HTTP flow, in mitmproxy's present format; it ends where the
     file is damaged."""
-    while True:
-        try:
-            record = _record(stream)
-            if not record:
-                return
-            (state,) = _items(record, 0, len(record), whole=True)
-            state = _current(state)
-            if state.get("type") == "http":
-                flow_of(state)
+    with contextlib.suppress(ValueError):
+        while record := _record(stream):
+            state = state_of(record)
+            if state is not None:
                 yield state
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            return
+
+
+def state_of(record: bytes) -> dict[str, Any] | None:
+    """All that this record says of a flow; None when it is not HTTP. Raises ValueError."""
+    try:
+        (state,) = _items(record, 0, len(record), whole=True)
+        current = _current(state)
+        if current.get("type") != "http":
+            return None
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise ValueError from None
+    flow_of(current)
+    return current
 
 
 def flow_of(state: dict[str, Any]) -> SavedFlow:

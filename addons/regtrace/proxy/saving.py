@@ -25,7 +25,7 @@ from regtrace.proxy.flows import NOTES, exchange_of
 from regtrace.proxy.guard import guarded, note
 from regtrace.proxy.options import case
 from regtrace.proxy.redacted import FlowCopier
-from regtrace.proxy.saved import flow_of, saved_states
+from regtrace.proxy.saved import flow_of, state_of
 from regtrace.redact.cases import Unkept
 from regtrace.redact.copying import Copier
 from regtrace.redact.gate import Gate
@@ -33,8 +33,9 @@ from regtrace.redact.holdings import Holdings
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.report.model import NotSeen
 
-#: Secrets of a redacted capture that are remembered, to find them again in sentences.
-_MOST_SECRETS = 20_000
+#: Secrets of a redacted capture that are remembered, to find them again in sentences. Each flow is
+#: searched for all of them while the traffic waits.
+_MOST_SECRETS = 500
 
 
 class Saving:
@@ -201,7 +202,7 @@ class Labelling(Steady):
 
     def _labelled(self, record: bytes) -> bytes:
         """Empty for other protocols than HTTP."""
-        state = next(saved_states(io.BytesIO(record)), None)
+        state = state_of(record)
         if state is None:
             return b""
         if len(self._holdings.secrets) > _MOST_SECRETS:

@@ -55,7 +55,7 @@ _TYPE = re.compile(r"\s*[A-Za-z]+/[A-Za-z0-9*][A-Za-z0-9.+*-]{0,120}")
 _PARAM = re.compile(r'(?:charset|q|v|version)="?[\w.-]{1,20}"?', re.IGNORECASE)
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]{8,30}(?:[Zz]|[+-][0-9:]{5})?")
 _DIGEST_LIKE = re.compile(r"[A-Za-z0-9+._-]{1,20}:[0-9A-Fa-f]{0,128}")
-_AGENT_WORDS = re.compile(r"([\s();,]+)")
+_AGENT_WORDS = re.compile(r"([\s();,\\]+)")
 #: As asyncio names an address in its error.
 _TRIED = re.compile(r"\('([0-9A-Fa-f.:]{2,45})(?=(?:%[^']{0,32})?', [0-9]{1,5})")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
