@@ -93,6 +93,7 @@ def test_what_the_site_accepts_and_its_own_rules(command: list[str], tmp_path: P
     [
         ("registry_body_limit=abc", "registry_body_limit: "),
         ("registry_lvie=off", "unknown option registry_lvie; did you mean registry_live?"),
+        ("registry_case=../x", "registry_case: the name of a case has letters, digits"),
         ("registry_share=all", "registry_share=all: use one of public, vendor, internal"),
         ("registry_config=no/site.yml", "no/site.yml: can't be read: no such file or directory"),
         ("registry_rules=no/rules", "no/rules: no such file or directory; name a directory"),

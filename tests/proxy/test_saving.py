@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import io
 import json
 import os
 import signal
 import socket
+import stat
 from pathlib import Path
 
 import pytest
 from dumping import Mitmdump, registry
+from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader, FlowWriter
-from mitmproxy.test import tflow
+from mitmproxy.test import taddons, tflow
 from mitmproxy.version import VERSION
 from proxying import UPLOAD, answer, client, proxy, request_body, request_head, run, server, through
 
 from regtrace import __version__
 from regtrace.proxy.capture import Reader
 from regtrace.proxy.flows import NOTES
-from regtrace.proxy.saving import Steady
+from regtrace.proxy.options import Options
+from regtrace.proxy.saving import Labelling, Steady
 from regtrace.wire.exchange import Exchange
 
 
@@ -150,3 +154,71 @@ def test_the_capture_says_what_made_it(tmp_path: Path, confdir: Path) -> None:
         assert "recorded_by" not in second.metadata[NOTES]
 
     run(story())
+
+
+LOGIN = "Basic " + base64.b64encode(b"alice-k3v9:pw-Qx7Zt2Lm9RkW").decode()
+
+
+def test_a_capture_is_for_its_owner_alone(tmp_path: Path, confdir: Path) -> None:
+    capture = tmp_path / "push.mitm"
+    with registry() as serving:
+        dump = Mitmdump(confdir, "-w", capture)
+        assert push_manifest(dump.port, serving.url, 1) == 201
+        dump.end(signal.SIGINT)
+    assert stat.S_IMODE(capture.stat().st_mode) == 0o600
+
+
+def test_labels_stand_in_the_capture_before_it_is_written(tmp_path: Path, confdir: Path) -> None:
+    """What goes over the wire is what the client sent."""
+    capture = tmp_path / "push.mitm"
+    with registry() as serving:
+        dump = Mitmdump(confdir, "-w", capture, "--set", "registry_redact=true")
+        for tag in range(3):
+            url = f"{serving.url}/v2/team/app/manifests/{tag}"
+            headers = {"Authorization": LOGIN, "Content-Type": "application/json"}
+            assert through(dump.port, url, "PUT", body=b'{"a":1}', headers=headers)[0] == 201
+        dump.end(signal.SIGKILL)
+    raw = capture.read_bytes()
+    assert b"alice-k3v9" not in raw
+    assert LOGIN.split()[1].encode() not in raw
+    exchanges = read(capture)
+    assert len(exchanges) == 3
+    assert all(exchange.labelled for exchange in exchanges)
+    said = {exchange.request.headers.get("Authorization") for exchange in exchanges}
+    assert len(said) == 1
+    scheme, _, packed = (said.pop() or "").partition(" ")
+    user, _, password = base64.b64decode(packed).decode().partition(":")
+    assert (scheme, user) == ("Basic", "user-1")
+    assert password.startswith("password-")
+    with capture.open("rb") as stream:
+        assert len(list(FlowReader(stream).stream())) == 3
+
+
+def test_what_cannot_be_redacted_is_left_out() -> None:
+    lost: list[OSError] = []
+    with taddons.context(Options()):
+        file = io.BytesIO()
+        steady = Labelling(file, lost.append)  # type: ignore[arg-type]
+        steady.write(b"4:oops;")
+    assert file.getvalue() == b""
+    assert len(lost) == 1
+
+
+def test_a_redacted_capture_has_the_same_labels_however_long_it_becomes() -> None:
+    """Also when the proxy has forgotten the secrets that came first."""
+    file = io.BytesIO()
+    with taddons.context(Options()):
+        labelling = Labelling(file, pytest.fail)  # type: ignore[arg-type]
+        for number in range(1200):
+            flow = tflow.tflow(resp=True)
+            flow.request.headers["authorization"] = f"Bearer t0ken-{number % 600:04}-qX7zK2mW9"
+            FlowWriter(labelling).add(flow)  # type: ignore[arg-type]
+    raw = file.getvalue()
+    assert b"qX7zK2mW9" not in raw
+    said = [
+        flow.request.headers["authorization"]
+        for flow in FlowReader(io.BytesIO(raw)).stream()
+        if isinstance(flow, HTTPFlow)
+    ]
+    assert said[:600] == said[600:]
+    assert len(set(said)) == 600

@@ -20,6 +20,9 @@ from regtrace.proxy import content_views, suite
 from regtrace.proxy.content_views import ContentViews, explained
 from regtrace.proxy.hosts import Hosts
 from regtrace.proxy.options import Options
+from regtrace.redact.redactor import Redactor
+from regtrace.report.remarks import Remark
+from regtrace.report.telling import Telling
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 
@@ -129,6 +132,39 @@ def test_commands_refuse_with_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path
                 call(master, "registry.explain", tflow.ttcpflow())
             with pytest.raises(exceptions.CommandError, match="xyz"):
                 call(master, "registry.report", str(tmp_path / "push.xyz"))
+
+    run(story())
+
+
+def test_a_secret_gets_neither_into_a_comment_nor_out_of_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever breaks a handler is stopped by the gate."""
+
+    marking: list[Telling] = []
+
+    def marked(telling: Telling, redactor: Redactor) -> dict[str, Remark]:
+        marking.append(telling)
+        return told(telling, redactor)
+
+    def told(telling: Telling, redactor: Redactor) -> dict[str, Remark]:
+        bearers = [leg.bearer.raw for leg in telling.operation.legs if leg.bearer]
+        return {leg.id: Remark(f"it said {bearers[0]}", ":x:") for leg in telling.operation.legs}
+
+    monkeypatch.setattr("regtrace.proxy.marks.remarks", marked)
+    monkeypatch.setattr("regtrace.proxy.commands.remarks", told)
+
+    async def story() -> None:
+        async with screen(monkeypatch) as master:
+            flows = flows_of("docker-push-s3-403")
+            for flow in flows:
+                await master.load_flow(flow)
+            with pytest.raises(exceptions.CommandError, match="would show"):
+                call(master, "registry.explain", flows[-1])
+            while not marking:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            assert not any(flow.comment for flow in flows)
 
     run(story())
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import json
 import time
+import zlib
 from pathlib import Path
 from urllib.parse import quote
 
@@ -67,6 +69,36 @@ def gate_of(*secrets: str) -> Gate:
 def test_encodings(name: str, secret: str) -> None:
     output = f"before {ENCODINGS[name](secret)} after"
     assert gate_of(secret).leaks(output) == ("request.header.X",)
+
+
+BYTES = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "utf-16-le": lambda raw: raw.decode().encode("utf-16-le"),
+    "utf-16-be": lambda raw: raw.decode().encode("utf-16-be"),
+    "utf-16 with its mark": lambda raw: raw.decode().encode("utf-16"),
+    "gzip of utf-16": lambda raw: gzip.compress(raw.decode().encode("utf-16-le")),
+    "gzip twice": lambda raw: gzip.compress(gzip.compress(raw)),
+    "base64 of gzip": lambda raw: base64.b64encode(gzip.compress(raw)),
+    "hex of gzip": lambda raw: gzip.compress(raw).hex().encode(),
+    "base64url of gzip, not from its beginning": lambda raw: (
+        b"ab" + base64.urlsafe_b64encode(b"x" + gzip.compress(raw))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BYTES)
+@pytest.mark.parametrize(
+    "secret", [SECRET, "plain-and-s1mple", "na\u00efve-\U0001f511-key", "a b c d e f g h"]
+)
+def test_encodings_that_are_bytes(name: str, secret: str) -> None:
+    said = f"some words {secret} and others".encode()
+    output = b"before " + BYTES[name](said) if "utf-16" not in name else BYTES[name](said)
+    assert gate_of(secret).leaks(output) == ("request.header.X",)
+
+
+def test_a_gzip_that_is_none_is_no_secret() -> None:
+    assert gate_of(SECRET).leaks(b"\x1f\x8b\x08 and \x78\x9c that nothing follows") == ()
 
 
 @pytest.mark.parametrize("before", range(4))

@@ -69,7 +69,7 @@ HEADERS = [
     (VENDOR, "X-Forwarded-Proto", "https", "https"),
     (VENDOR, "X-Forwarded-For", "203.0.113.7", "client-1"),
     (VENDOR, "Via", "1.1 cache.corp (squid/5.7)", "1.1 cache.corp (squid/5.7)"),
-    (PUBLIC, "Via", "1.1 cache.corp (squid/5.7)", "1.1 host-1 (name-1)"),
+    (PUBLIC, "Via", "1.1 cache.corp (squid/5.7)", "1.1 host-1 (squid/5.7)"),
     (VENDOR, "Location", "/v2/a/b/blobs/uploads/" + UUID, "/v2/a/b/blobs/uploads/" + UUID),
     (PUBLIC, "Location", "/v2/a/b/tags/list?n=5", "/v2/repository-1/tags/list?n=5"),
     (VENDOR, "Location", "https://u:p@h.test/", "https://credentials-1@h.test:443"),

@@ -12,6 +12,7 @@ from regtrace import __version__
 from regtrace.cli import (
     annotate,
     ca,
+    cases,
     convert,
     diff,
     dockerd,
@@ -21,6 +22,8 @@ from regtrace.cli import (
     report,
     rules,
     run,
+    selftest,
+    share,
 )
 from regtrace.setup.script import addon_path
 
@@ -53,6 +56,10 @@ main.add_command(convert.convert)
 main.add_command(diff.diff)
 main.add_command(annotate.annotate)
 main.add_command(rules.rules)
+main.add_command(share.share)
+main.add_command(selftest.selftest)
+main.add_command(cases.cases)
+main.add_command(cases.unmask)
 main.add_command(run.run)
 main.add_command(gateway.gateway)
 main.add_command(doctor.doctor)

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,12 +18,14 @@ from regtrace.evidence.client_log import ClientMessage
 from regtrace.proxy.capture import HAR_LACKS, Reader, Unreadable, open_capture
 from regtrace.proxy.history import History
 from regtrace.proxy.site import Site
+from regtrace.redact.cases import Case
 from regtrace.redact.redactor import Redactor
 from regtrace.report import model
 from regtrace.report.build import compose
 from regtrace.report.draft import Draft
 from regtrace.report.output import Refused
 from regtrace.report.reading import MOST, Misread, read_report
+from regtrace.report.telling import Telling
 from regtrace.report.visible import visible
 
 #: Bytes of a capture from which on reading takes long enough to show how far it is.
@@ -31,13 +33,20 @@ _LONG = 4 * 1024 * 1024
 
 
 class Reading:
-    """One capture, read."""
+    """One capture, read: its operations go into the draft, and to ``heed`` if that is asked for."""
 
-    def __init__(self, path: str, site: Site, draft: Draft) -> None:
+    def __init__(
+        self,
+        path: str,
+        site: Site,
+        draft: Draft,
+        heed: Callable[[Telling], None] | None = None,
+    ) -> None:
+        self._heed = heed
         self.name = "standard input" if path == "-" else Path(path).name
         self.history = History()
         self.history.judge = site.examine
-        self.readable = False
+        self.readable = self.is_har = False
         self.damage: model.Damage | None = None
         self.lacks: list[model.NotSeen] = []
         try:
@@ -55,12 +64,13 @@ class Reading:
                 if self.history.crowded:
                     self.history.retire()
                     for telling in self.history.take():
-                        draft.add(telling)
+                        self._take(telling, draft)
                     gc.freeze()  # what is kept now is kept to the end
         for telling in self.history.tellings():
-            draft.add(telling)
+            self._take(telling, draft)
         gc.freeze()
         self.readable, self.damage = True, reader.damage
+        self.is_har = reader.is_har
         self.lacks = [HAR_LACKS] if reader.is_har else []
         if self.damage:
             complain(
@@ -68,6 +78,11 @@ class Reading:
                 f" the flows before it ({self.history.flows}) are reported. If the proxy was still"
                 " writing, copy the capture again"
             )
+
+    def _take(self, telling: Telling, draft: Draft) -> None:
+        draft.add(telling)
+        if self._heed:
+            self._heed(telling)
 
 
 def _size(path: str) -> int | None:
@@ -114,6 +129,14 @@ def told_of(
             *(lack for reading in read for lack in (*reading.lacks, *reading.history.lacks())),
         ],
     )
+
+
+def remember(case: Case | None, redactor: Redactor, draft: Draft) -> None:
+    """Where each secret stood that got a label, for its owner."""
+    for secret in () if case is None else draft.holdings.secrets.values():
+        label = redactor.label_of(secret.kind, secret.value)
+        if case is not None and label is not None:
+            case.seen(label, secret.where)
 
 
 def read_saved(path: str) -> model.Report:

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from regtrace.cli.ending import FAILED, LEAKING, USAGE, end, reader_may_leave
-from regtrace.cli.reading import Reading, told_of
+from regtrace.cli.reading import Reading, remember, told_of
 from regtrace.diagnose.yamltext import Mistake
 from regtrace.evidence.client_log import ClientJoin, ClientMessage
 from regtrace.evidence.hearing import hear, lacks
@@ -18,6 +18,7 @@ from regtrace.evidence.reading import Unreadable as UnreadableLog
 from regtrace.evidence.reading import opened
 from regtrace.proxy.guard import place_of
 from regtrace.proxy.site import Site, read_site
+from regtrace.redact.cases import Unusable, open_case
 from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.report import model
@@ -93,6 +94,13 @@ from regtrace.report.visible import visible
     default="",
     help="A directory of rules of your own; see: regtrace rules test --help.",
 )
+@click.option(
+    "--case",
+    metavar="NAME",
+    default="",
+    help="Labels of this case: the same value has the same label in all its reports, and in no"
+    " other's. Key and list stay on this machine; see: regtrace cases --help.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
 def report(
     captures: Sequence[str],
@@ -104,6 +112,7 @@ def report(
     client_logs: Sequence[str],
     config: str,
     rules: str,
+    case: str,
     strict: bool,
 ) -> None:
     """Say what happened in the saved captures FILE... ('-' is standard input).
@@ -127,6 +136,7 @@ def report(
         for path in outputs:
             check_path(path, force=force)
         site = read_site(config, rules)
+        book = open_case(case) if case else None
         gc.set_threshold(50_000)  # almost all that is made here is wanted
         if len([path for path in (*captures, *logs, *client_logs) if path == "-"]) > 1:
             raise Refused("'-' can be named only once: there is one standard input")
@@ -140,11 +150,12 @@ def report(
         wanted = form or (None if outputs else "text")
         forms = {*([wanted] if wanted else []), *map(format_of, outputs)}
         canaries = prove(draft.sample.exchanges(), level, sorted(forms))
-        redactor = Redactor(level, draft.holdings)
+        redactor = Redactor(level, draft.holdings, book)
         told = told_of(readings, draft, redactor, canaries, unheard=unheard, printed=printed)
         gate = Gate(draft.holdings)
         page = rendered(told, wanted, gate) if wanted else ""
         write(told, outputs, gate, force=force)
+        remember(book, redactor, draft)
         with reader_may_leave():
             if form:
                 click.echo(page, nl=False)
@@ -154,7 +165,7 @@ def report(
         end(str(fault), LEAKING)
     except Refused as fault:
         end(str(fault), USAGE)
-    except Mistake as fault:
+    except (Mistake, Unusable) as fault:
         end(visible(str(fault)), USAGE)
     except Exception as fault:
         end(f"stopped on a fault of its own, {place_of(fault)}; please report this line", USAGE)

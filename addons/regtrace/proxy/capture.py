@@ -6,11 +6,14 @@ reading could go on behind damage.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import json
 import re
 import shlex
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +23,7 @@ from mitmproxy import http
 from mitmproxy.io.har import request_to_flow
 
 from regtrace.proxy.flows import exchange_of
-from regtrace.proxy.saved import saved_flows
+from regtrace.proxy.saved import saved_flows, saved_states
 from regtrace.report.model import Damage, NotSeen
 from regtrace.report.visible import visible
 from regtrace.wire.exchange import Exchange
@@ -97,6 +100,16 @@ class Reader:
             self.damage = Damage(whole, _reason(fault))
 
 
+def flow_states(stream: BinaryIO, *, is_har: bool) -> Iterator[dict[str, Any]]:
+    """All that is known of each HTTP flow, as mitmproxy keeps it, up to where the file breaks."""
+    if not is_har:
+        yield from saved_states(stream)
+        return
+    with contextlib.suppress(ValueError, TypeError, LookupError, AttributeError):
+        for made in _har(stream):
+            yield made.get_state()
+
+
 def open_capture(path: str) -> BinaryIO:
     """The file, opened; ``-`` is standard input. Raises Unreadable with what to do."""
     if path == "-":
@@ -119,7 +132,9 @@ def open_capture(path: str) -> BinaryIO:
 def _har(stream: BinaryIO) -> Iterator[http.HTTPFlow]:
     """The flows of a HAR file. mitmproxy's own reader gives up on exports of mitmproxy's own that
     hold a streamed upload, so the entries are read one by one."""
-    log = json.loads(stream.read().decode("utf-8-sig"))["log"]
+    content = stream.read()
+    log = json.loads(content.decode("utf-8-sig"))["log"]
+    file = hashlib.sha256(content).hexdigest()
     for number, entry in enumerate(log["entries"], 1):
         try:
             if entry["request"].get("postData", {}).get("text") is None:
@@ -133,6 +148,8 @@ def _har(stream: BinaryIO) -> Iterator[http.HTTPFlow]:
             _set_times(made, entry)
         except Exception as fault:
             raise ValueError(f"entry {number} can't be read: {type(fault).__name__}") from fault
+        # The same each time that the file is read.
+        made.id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{file} {number}"))
         yield made
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mitmproxy import command, ctx, exceptions, flow, http, types
+from mitmproxy import command, exceptions, flow, http, types
 
+from regtrace.proxy.history import exchanges_of
+from regtrace.proxy.options import new_redactor
 from regtrace.proxy.story import Story
-from regtrace.redact.redactor import Level, Redactor
 from regtrace.report.naming import client_name, operation_name
-from regtrace.report.output import Refused, check_path
+from regtrace.report.output import Refused, check_path, gate_for, passed
 from regtrace.report.remarks import remarks
+from regtrace.report.telling import Telling
 from regtrace.report.visible import visible
 
 
@@ -30,25 +32,29 @@ class Commands:
         """What this flow is, to which push or pull it belongs, and what was wrong with it."""
         if not isinstance(shown, http.HTTPFlow):
             raise exceptions.CommandError("This is no HTTP flow.")
-        redactor = self._redactor()
+        redactor = new_redactor()
         for telling in self._story.tellings():
             if any(leg.id == shown.id for leg in telling.operation.legs):
-                return remarks(telling, redactor)[shown.id].comment.splitlines()
+                lines = remarks(telling, redactor)[shown.id].comment.splitlines()
+                return _passed(lines, [telling])
         raise exceptions.CommandError("This flow is no registry traffic that regtrace follows.")
 
     @command.command("registry.operations")
     def operations(self) -> Sequence[str]:
         """Every push, pull and login seen so far, how it ended, and why."""
-        redactor = self._redactor()
+        redactor = new_redactor()
         lines: list[str] = []
-        for telling in self._story.tellings():
+        tellings = self._story.tellings()
+        for exchange in exchanges_of(tellings):
+            redactor.learn(exchange)
+        for telling in tellings:
             operation = telling.operation
             roots = ", ".join(f"{f.rule.number} {f.rule.slug}" for f in telling.diagnosis.roots)
             name = operation_name(operation, redactor)
             who = client_name(operation, redactor)
             ended = operation.ending.value
             lines.append(visible(f"{ended:10}  {name}  by {who}{'  ' if roots else ''}{roots}"))
-        return lines or ["No registry traffic was seen so far."]
+        return _passed(lines, tellings) or ["No registry traffic was seen so far."]
 
     @command.command("registry.report")
     def report(self, path: types.Path) -> str:
@@ -60,5 +66,11 @@ class Commands:
             raise exceptions.CommandError(str(fault)) from None
         return f"The report is in {visible(path)}."
 
-    def _redactor(self) -> Redactor:
-        return Redactor(Level(ctx.options.registry_share))
+
+def _passed(lines: list[str], tellings: Sequence[Telling]) -> list[str]:
+    """The lines, if no secret of these operations stands in them."""
+    try:
+        passed("\n".join(lines), gate_for(exchanges_of(tellings)))
+    except Refused as fault:
+        raise exceptions.CommandError(str(fault)) from None
+    return lines

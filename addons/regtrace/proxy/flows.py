@@ -58,6 +58,7 @@ def exchange_of(flow: AnyFlow, *, keep: int = KEPT) -> Exchange:
         tunnel=_tunnel(flow, notes),
         connection=Connection() if is_from_har(flow) else _connection(flow),
         rewritten=_rewritten(notes.get("rewritten")),
+        labelled="redacted" in notes,
     )
 
 

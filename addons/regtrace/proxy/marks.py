@@ -14,8 +14,10 @@ import weakref
 from mitmproxy import ctx, hooks, http
 
 from regtrace.proxy.guard import guarded
+from regtrace.proxy.history import exchanges_of
+from regtrace.proxy.options import new_redactor
 from regtrace.proxy.story import Story
-from regtrace.redact.redactor import Level, Redactor
+from regtrace.report.output import gate_for
 from regtrace.report.remarks import Remark, remarks
 from regtrace.report.telling import Telling
 
@@ -74,8 +76,13 @@ class Marks:
         return news
 
     def _mark(self, telling: Telling) -> list[http.HTTPFlow]:
-        redactor = Redactor(Level(ctx.options.registry_share))
-        found = ((self._flows.get(id_), said) for id_, said in remarks(telling, redactor).items())
+        redactor = new_redactor()
+        gate = gate_for(exchanges_of([telling]))
+        found = (
+            (self._flows.get(id_), said)
+            for id_, said in remarks(telling, redactor).items()
+            if not gate.leaks(said.comment)
+        )
         return [flow for flow, said in found if flow is not None and put(flow, said)]
 
     @guarded

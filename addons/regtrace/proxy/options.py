@@ -10,6 +10,7 @@ import difflib
 import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from mitmproxy import ctx, exceptions
 from regtrace.diagnose.yamltext import Mistake
 from regtrace.proxy.flows import KEPT
 from regtrace.proxy.site import Site, read_site
-from regtrace.redact.redactor import Level
+from regtrace.redact.cases import Case, Unusable, open_case
+from regtrace.redact.redactor import Level, Redactor
 from regtrace.report.output import Refused, check_path
 from regtrace.report.visible import visible
 
@@ -35,6 +37,8 @@ _NAMES = (
     "registry_hosts",
     "registry_live",
     "registry_share",
+    "registry_case",
+    "registry_redact",
     "registry_exit_status",
     "registry_body_limit",
 )
@@ -101,6 +105,21 @@ class Options:
             " repository stay readable; internal: all names. Secrets are shown to nobody.",
         )
         loader.add_option(
+            "registry_case",
+            str,
+            "",
+            "The name of a case: the same value has the same label in all reports of that case, and"
+            " in no other's. Its key and list stay on this machine; see: regtrace cases --help.",
+        )
+        loader.add_option(
+            "registry_redact",
+            bool,
+            False,
+            "Write a redacted capture with -w: labels stand for secrets before the first byte"
+            " reaches the disk, by registry_share and registry_case. Only HTTP is written. What"
+            " goes over the wire is untouched.",
+        )
+        loader.add_option(
             "registry_exit_status",
             bool,
             False,
@@ -145,6 +164,20 @@ def _unknown() -> Iterator[str]:
             yield f"unknown option {visible(name)}; {advice}"
 
 
+def case() -> Case | None:
+    """The case whose labels are used. Raises Unusable."""
+    name = ctx.options.registry_case
+    return _opened(name) if name else None
+
+
+_opened = lru_cache(maxsize=4)(open_case)
+
+
+def new_redactor() -> Redactor:
+    """For who reads the report. Raises Unusable."""
+    return Redactor(Level(ctx.options.registry_share), case=case())
+
+
 def _untyped() -> Iterator[str]:
     """Give our options the values that were set before they existed, one by one."""
     deferred = ctx.options.deferred
@@ -170,6 +203,8 @@ def _unaccepted(names: Collection[str]) -> Iterator[str]:
             yield f"{name}={visible(value)}: use one of {', '.join(choices)}"
         elif name == "registry_body_limit" and value < 0:
             yield f"{name}={value}: use a number of bytes, 0 or more"
+        elif name == "registry_case":
+            yield from _unaccepted_case()
         elif name == "registry_hosts":
             yield from _unaccepted_hosts(value)
         elif name == "registry_report":
@@ -181,6 +216,13 @@ def _unaccepted_site() -> Iterator[str]:
         site()
     except Mistake as fault:
         yield visible(str(fault))
+
+
+def _unaccepted_case() -> Iterator[str]:
+    try:
+        case()
+    except Unusable as fault:
+        yield f"registry_case: {visible(str(fault))}"
 
 
 def _unaccepted_hosts(patterns: Sequence[str]) -> Iterator[str]:

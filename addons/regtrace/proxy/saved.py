@@ -7,6 +7,7 @@ older formats are mitmproxy's; the objects made here have its names for what ``f
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -112,6 +113,35 @@ def saved_flows(stream: BinaryIO) -> Iterator[SavedFlow | None]:
             raise ValueError from None
         current = _current(state)
         yield _flow(current) if current.get("type") == "http" else None
+
+
+def saved_states(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """All that the file says of each HTTP flow, in mitmproxy's present format; it ends where the
+    file is damaged."""
+    with contextlib.suppress(ValueError):
+        while record := _record(stream):
+            state = state_of(record)
+            if state is not None:
+                yield state
+
+
+def state_of(record: bytes) -> dict[str, Any] | None:
+    """All that this record says of a flow; None when it is not HTTP. Raises ValueError."""
+    try:
+        (state,) = _items(record, 0, len(record), whole=True)
+        current = _current(state)
+        if current.get("type") != "http":
+            return None
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise ValueError from None
+    flow_of(current)
+    return current
+
+
+def flow_of(state: dict[str, Any]) -> SavedFlow:
+    """The flow of this state. Raises ValueError for what is of another type than mitmproxy
+    writes."""
+    return _flow(state)
 
 
 def _current(state: dict[Any, Any]) -> dict[Any, Any]:

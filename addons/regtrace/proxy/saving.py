@@ -1,5 +1,6 @@
 """Addon: the capture that ``mitmdump -w`` writes holds each exchange from the moment it is over,
-and whatever becomes of that file, the traffic goes on.
+and whatever becomes of that file, the traffic goes on. It is for its owner alone; with the option
+``registry_redact``, labels stand in it for secrets before its first byte is written.
 
 mitmproxy 11 leaves the last exchanges in a buffer, which dies with the process, and every version
 ends the process when the capture can't be written (addons/save.py).
@@ -7,7 +8,11 @@ ends the process when the capture can't be written (addons/save.py).
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
+import os
+import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,9 +21,21 @@ from mitmproxy.version import VERSION
 
 from regtrace import __version__
 from regtrace.proxy import voice
-from regtrace.proxy.flows import NOTES
-from regtrace.proxy.guard import guarded
+from regtrace.proxy.flows import NOTES, exchange_of
+from regtrace.proxy.guard import guarded, note
+from regtrace.proxy.options import case
+from regtrace.proxy.redacted import FlowCopier
+from regtrace.proxy.saved import flow_of, state_of
+from regtrace.redact.cases import Unkept
+from regtrace.redact.copying import Copier
+from regtrace.redact.gate import Gate
+from regtrace.redact.holdings import Holdings
+from regtrace.redact.redactor import Level, Redactor
 from regtrace.report.model import NotSeen
+
+#: Secrets of a redacted capture that are remembered, to find them again in sentences. Each flow is
+#: searched for all of them while the traffic waits.
+_MOST_SECRETS = 500
 
 
 class Saving:
@@ -27,6 +44,7 @@ class Saving:
     def __init__(self) -> None:
         self._runs = False
         self._signs = True
+        self._stood_before: list[Any] = []
         self._lost = 0
         self._reason = ""
 
@@ -42,6 +60,12 @@ class Saving:
     @guarded
     def running(self) -> None:
         self._runs = True
+        self._stand_before_all()
+
+    @guarded
+    def configure(self, updated: set[str]) -> None:
+        if self._runs and updated & {"save_stream_file", "save_stream_filter", "registry_redact"}:
+            self._stand_before_all()
 
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -63,6 +87,37 @@ class Saving:
         # Flows that end now are too late, and to open the file again would empty it.
         self._runs = False
 
+    def _stand_before_all(self) -> None:
+        """A file that mitmproxy opens between two of our hooks is ours too: what it saves of other
+        protocols has no hook here."""
+        save = ctx.master.addons.get("save")
+        if save is None or save in self._stood_before:
+            self._stand_before(save)
+            return
+        rotate = save.maybe_rotate_to_new_file
+
+        def rotate_and_stand_before() -> None:
+            rotate()
+            self._stand_before(save)
+
+        save.maybe_rotate_to_new_file = rotate_and_stand_before
+        self._stood_before.append(save)
+        self._stand_before(save)
+
+    def _stand_before(self, save: Any) -> None:
+        stream = save.stream if save is not None else None
+        if stream is None or not self._runs:
+            return
+        redacts = bool(ctx.options.registry_redact)
+        if isinstance(stream.fo, Steady):
+            if isinstance(stream.fo, Labelling) == redacts:
+                return
+            file = stream.fo.file
+        else:
+            file = stream.fo.detach()
+            _keep_private(file)
+        stream.fo = Labelling(file, self._lose) if redacts else Steady(file, self._lose)
+
     def _take_over(self, flow: http.HTTPFlow) -> None:
         """Before mitmproxy saves this flow: open the file that is due, and stand before it."""
         save = ctx.master.addons.get("save")
@@ -75,8 +130,7 @@ class Saving:
             save.active_flows.discard(flow)
             self._lose(fault)
         else:
-            if not isinstance(save.stream.fo, Steady):
-                save.stream.fo = Steady(save.stream.fo.detach(), self._lose)
+            self._stand_before(save)
 
     def _lose(self, fault: OSError) -> None:
         self._lost += 1
@@ -92,14 +146,14 @@ class Steady:
     """A file into which each record goes whole, at once, or not at all; nothing is raised."""
 
     def __init__(self, file: io.FileIO, lose: Callable[[OSError], Any]) -> None:
-        self._file = file
+        self.file = file
         self._lose = lose
 
     def write(self, record: bytes) -> None:
         written = 0
         try:
             while written < len(record):
-                written += self._file.write(record[written:]) or 0
+                written += self.file.write(record[written:]) or 0
         except OSError as fault:
             self._lose(fault)
             self._take_back(written)
@@ -107,8 +161,8 @@ class Steady:
     def _take_back(self, size: int) -> None:
         """Half a record would make all that is written behind it unreadable."""
         try:
-            self._file.seek(-size, io.SEEK_CUR)
-            self._file.truncate()
+            self.file.seek(-size, io.SEEK_CUR)
+            self.file.truncate()
         except OSError:
             pass  # a pipe: what was sent is sent
 
@@ -117,6 +171,53 @@ class Steady:
 
     def close(self) -> None:
         try:
-            self._file.close()
+            self.file.close()
         except OSError as fault:
             self._lose(fault)
+
+
+class Labelling(Steady):
+    """The same, with labels where secrets stand in a record. What can't be redacted is left out."""
+
+    def __init__(self, file: io.FileIO, lose: Callable[[OSError], Any]) -> None:
+        super().__init__(file, lose)
+        self._book = case() or Unkept()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._holdings = Holdings()
+        level = Level(ctx.options.registry_share)
+        self._redactor = Redactor(level, self._holdings, self._book)
+        self._gate = Gate(self._holdings)
+
+    def write(self, record: bytes) -> None:
+        try:
+            labelled = self._labelled(record)
+        except Exception as fault:  # a raw record must not be written in its place
+            note("a redacted capture", fault)
+            self._lose(OSError(errno.EIO, "a flow could not be redacted"))
+            return
+        if labelled:
+            super().write(labelled)
+
+    def _labelled(self, record: bytes) -> bytes:
+        """Empty for other protocols than HTTP."""
+        state = state_of(record)
+        if state is None:
+            return b""
+        if len(self._holdings.secrets) > _MOST_SECRETS:
+            self._begin()
+        exchange = exchange_of(flow_of(state))
+        self._redactor.learn(exchange)
+        self._gate.learn(exchange)
+        labelled = FlowCopier(Copier(self._redactor)).record(state)
+        if self._gate.leaks(labelled):
+            raise ValueError
+        return labelled
+
+
+def _keep_private(file: io.FileIO) -> None:
+    """For its owner alone: mitmproxy makes it as the umask says, readable by all mostly."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            os.fchmod(file.fileno(), 0o600)

@@ -28,7 +28,7 @@ from regtrace.proxy.exit_status import ExitStatus
 from regtrace.proxy.flows import exchange_of, is_from_har
 from regtrace.proxy.guard import guarded
 from regtrace.proxy.history import History, bytes_held, exchanges_of
-from regtrace.proxy.options import report_paths, site
+from regtrace.proxy.options import new_redactor, report_paths, site
 from regtrace.proxy.saving import Saving
 from regtrace.proxy.unfinished import Unfinished
 from regtrace.redact.redactor import Level, Redactor
@@ -308,7 +308,7 @@ class Story:
 
     # No properties in an addon: mitmproxy reads every attribute of one that it loads.
     def _redactor(self) -> Redactor:
-        return Redactor(self._level())
+        return new_redactor()
 
     def _level(self) -> Level:
         return Level(ctx.options.registry_share)

@@ -50,6 +50,8 @@ class Canary:
     value: str
     personal: bool = False
     """A user or an address of a client: shown at level ``internal``, and only there."""
+    whole: bool = False
+    """It holds facts that stay; its secret parts are canaries of their own."""
 
 
 def plant(exchange: Exchange) -> tuple[Exchange, tuple[Canary, ...]]:
@@ -92,7 +94,7 @@ class _Planter:
         return self.canary(where, f"{self._seed} {where}", length, personal=personal)
 
     def _note(self, where: str, value: str) -> str:
-        self.planted.append(Canary(where, value))
+        self.planted.append(Canary(where, value, whole=True))
         return value
 
     # --- the two sides
@@ -276,6 +278,10 @@ class _Planter:
         config = said.get("config")
         if isinstance(config, dict) and "rootfs" in said:
             config["Env"] = [f"API_TOKEN={self.new('response.body.Env')}"]
+            config["Labels"] = {"built.by": self.new("response.body.Labels")}
+            said["history"] = [{"created_by": f"RUN echo {self.new('response.body.history')}"}]
+        if isinstance(said.get("layers"), list) or isinstance(said.get("manifests"), list):
+            said["annotations"] = {"built.by": self.new("response.body.annotations")}
         return said
 
     def _echo(self) -> str:

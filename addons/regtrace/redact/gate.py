@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import html
 import re
+import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice, product
 from typing import Literal
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -35,6 +39,11 @@ _MOST_RUNS = 20_000
 #: Texts that one output may be decoded into; a hostile one could ask for endless work.
 _MOST_TEXTS = 64
 
+#: Places that begin as gzip or deflate that are tried, and bytes that one may unpack to.
+_MOST_PACKED, _MOST_UNPACKED = 64, 8 * 1024 * 1024
+
+#: RFC 1952 2.3.1; RFC 1950 2.2, of the windows and levels in use.
+_PACKED = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
 _LEGIBLE = re.compile(rb"[\x20-\x7e]{8,}")
 _TAG = re.compile(rb"<[^<>]{0,2000}>")
 _ESCAPE = re.compile(
@@ -46,6 +55,8 @@ _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{11,}")
 _HEX_RUN = re.compile(rb"[0-9A-Fa-f]{16,}")
 #: Bytes on either side of an escape that may belong to the secret it stands in.
 _NEAR = 600
+#: Stands between pieces that did not follow each other; no blank, or they would be one word.
+APART = b"\x1f"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -63,9 +74,9 @@ class Gate:
         self._holdings.add(exchange)
         self._index = None
 
-    def taint(self, where: str, value: str) -> None:
-        """One more value that must not leave."""
-        self._holdings.taint(Secret(where, "value", value))
+    def taint(self, where: str, value: str, *, whole: bool = False) -> None:
+        """One more value that must not leave; ``whole``: its parts are no secrets."""
+        self._holdings.taint(Secret(where, "value", value, whole=whole))
         self._index = None
 
     def leaks(self, output: str | bytes) -> tuple[str, ...]:
@@ -162,21 +173,43 @@ _ORDER: Literal["little", "big"] = (
 
 def _readings(output: bytes, packed: set[bytes]) -> Iterator[bytes]:
     """The output without blanks (a line may have been wrapped), and decoded in every way."""
-    first = _squeezed(output)
-    seen = {first}
-    waiting = [(first, 0)]
-    while waiting:
-        text, depth = waiting.pop(0)
-        yield text
-        if depth == _DEEPEST:
-            continue
-        for found in _decodings(text, packed):
-            reading = _squeezed(found)
+    seen: set[bytes] = set()
+    waiting: deque[tuple[bytes, int]] = deque()
+
+    def take(found: bytes, depth: int) -> None:
+        for plain in (found, *_unpacked(found)):
+            reading = _squeezed(plain)
             if len(seen) == _MOST_TEXTS:
                 packed.clear()  # the next output is read from the beginning
-            elif len(reading) >= SHORTEST and reading not in seen:
+            elif reading not in seen and (len(reading) >= SHORTEST or not seen):
                 seen.add(reading)
-                waiting.append((reading, depth + 1))
+                waiting.append((reading, depth))
+
+    take(output, 0)
+    while waiting:
+        text, depth = waiting.popleft()
+        yield text
+        if depth < _DEEPEST:
+            for found in _decodings(text, packed):
+                take(found, depth + 1)
+
+
+def _unpacked(raw: bytes, depth: int = 0) -> Iterator[bytes]:
+    """What gzip or deflate packed in these bytes, and what UTF-16 spelled; blanks and all, since
+    without them neither could be read."""
+    for plain in _once_unpacked(raw) if depth < _DEEPEST else ():
+        yield plain
+        yield from _unpacked(plain, depth + 1)
+
+
+def _once_unpacked(raw: bytes) -> Iterator[bytes]:
+    for match in islice(_PACKED.finditer(raw), _MOST_PACKED):
+        windows = zlib.MAX_WBITS | (16 if match[0][:1] == b"\x1f" else 0)
+        with contextlib.suppress(zlib.error):
+            yield zlib.decompressobj(windows).decompress(raw[match.start() :], _MOST_UNPACKED)
+    if raw.count(b"\0") * 4 > len(raw):
+        for encoding, start in product(("utf-16-le", "utf-16-be"), (0, 1)):
+            yield raw[start:].decode(encoding, "ignore").encode()
 
 
 def _squeezed(text: bytes) -> bytes:
@@ -188,7 +221,7 @@ def _decodings(text: bytes, packed: set[bytes]) -> Iterator[bytes]:
     if b"\0" in text:
         yield text.replace(b"\0", b"")  # UTF-16 of plain letters
         # Base64 that was none has become noise, in which nothing further is worth a search.
-        text = b"\n".join(_LEGIBLE.findall(text))
+        text = APART.join(_LEGIBLE.findall(text))
     yield _where_changed(unquote_to_bytes, _around(b"%", text))
     yield _where_changed(partial(_ESCAPE.sub, _unescaped), _around(b"\\", text))
     yield _where_changed(_without_entities, _around(b"&", text))
@@ -203,7 +236,7 @@ def _decodings(text: bytes, packed: set[bytes]) -> Iterator[bytes]:
 def _where_changed(decode: Callable[[bytes], bytes], places: Iterable[bytes]) -> bytes:
     """The places that read differently when decoded."""
     decoded = ((decode(place), place) for place in places)
-    return b"\n".join(reading for reading, place in decoded if reading != place)
+    return APART.join(reading for reading, place in decoded if reading != place)
 
 
 def _without_entities(text: bytes) -> bytes:
@@ -247,7 +280,7 @@ def _from_base64(runs: Iterable[bytes]) -> bytes:
             found.append(binascii.a2b_base64(whole))
             if len(rest) > 1:
                 found[-1] += base64.b64decode(rest + b"=" * (4 - len(rest)))
-    return b"\n".join(found)
+    return APART.join(found)
 
 
 def _from_hex(runs: Iterable[bytes]) -> bytes:
@@ -257,4 +290,4 @@ def _from_hex(runs: Iterable[bytes]) -> bytes:
         for start in range(2):
             part = run[start:]
             found.append(bytes.fromhex(part[: len(part) // 2 * 2].decode()))
-    return b"\n".join(found)
+    return APART.join(found)

@@ -14,7 +14,7 @@ _DAY = r"[0-9]{8}"
 _STAMP = rf"{_DAY}T[0-9]{{6}}Z"
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?Z?)?"
 _HTTP_DATE = r"[A-Z][a-z]{2,8},? [0-9A-Za-z :-]{8,30}"
-_TYPE = r"[a-z]+/[a-z0-9*][a-z0-9.+*-]{0,120}(?:; ?(?:charset|q|v|version)=[\w.-]{1,20})?"
+_TYPE = r"(?:[a-z]+|\*)/[a-z0-9*][a-z0-9.+*-]{0,120}(?:; ?(?:charset|q|v|version)=[\w.-]{1,20})?"
 _NAMES = r"[a-z0-9-]{1,40}(?:;[a-z0-9-]{1,40}){0,30}"
 _ID = r"[A-Za-z0-9+/=_.:-]{1,200}"
 _TOKENS = r"[A-Za-z-]{1,30}(?:, ?[A-Za-z-]{1,30}){0,10}"
@@ -62,6 +62,7 @@ HEADERS: dict[str, str] = {
     "upgrade": r"[A-Za-z0-9/., -]{1,40}",
     "x-amz-bucket-region": r"[a-z0-9-]{1,32}",
     "x-amz-content-sha256": r"[0-9a-f]{64}|[A-Z0-9-]{1,40}",
+    "x-amzn-waf-action": r"[a-z]{1,20}",
     "x-cache": r"[A-Za-z]{1,20}(?: from [a-z]{1,20})?",
     "x-content-type-options": r"nosniff",
     "x-forwarded-proto": r"https?",
@@ -137,6 +138,19 @@ _DIGESTS = re.compile(_DIGEST)
 _UUIDS = re.compile(_UUID)
 _COMPILED = {pattern: re.compile(pattern) for pattern in {*HEADERS.values(), *QUERY.values()}}
 
+#: Services that everybody uses: their hosts name no customer.
+_SHARED = (
+    "docker.com docker.io gcr.io ghcr.io github.com githubusercontent.com gitlab.com googleapis.com"
+    " mcr.microsoft.com microsoftonline.com pkg.dev public.ecr.aws quay.io registry.k8s.io"
+    " registry.redhat.io"
+).split()
+#: Services whose hosts begin with their customer's name or account.
+_RENTED = """aliyuncs.com amazonaws.com amazonaws.com.cn azurecr.cn azurecr.io azureedge.net
+    blob.core.windows.net cloudfront.net digitaloceanspaces.com jfrog.io myqcloud.com on.aws
+    r2.cloudflarestorage.com scw.cloud""".split()
+#: First parts of such hosts that name a service.
+_SERVICE = re.compile(r"(?:s3|api|ecr|sts|oss|cos|ec2)(?:[.-].*)?")
+
 METHODS = frozenset("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT TRACE".split())
 SCHEMES = frozenset(
     "aws4-hmac-sha256 basic bearer digest dpop hoba negotiate ntlm oauth sharedkey".split()
@@ -155,6 +169,17 @@ def is_digest(text: str) -> bool:
 
 def is_uuid(text: str) -> bool:
     return _UUIDS.fullmatch(text) is not None
+
+
+def rented_part(host: str) -> str | None:
+    """The beginning of a public service's host that names who rents it; empty where none does, None
+    for the host of no public service."""
+    lowered = host.lower()
+    if any(lowered == end or lowered.endswith(f".{end}") for end in _SHARED):
+        return ""
+    if any(lowered.endswith(f".{end}") for end in _RENTED):
+        return "" if _SERVICE.fullmatch(lowered) else host.partition(".")[0]
+    return None
 
 
 def obeys_header(name: str, value: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from regtrace.redact import grammar
 from regtrace.redact.secrets import METHOD_USERS, unpacked
@@ -41,14 +41,22 @@ def header(redactor: Redactor, name: str, value: str) -> str:
     return redactor.label("value", value)
 
 
-def challenges(redactor: Redactor, value: str) -> str:
-    """Each challenge with its realm, service, scope and error; other parameters are labels."""
+def challenges(
+    redactor: Redactor,
+    value: str,
+    *,
+    url: Callable[[str], str] | None = None,
+    told: Callable[[str], str] | None = None,
+) -> str:
+    """Each challenge with its realm, service, scope and error; other parameters are labels. ``url``
+    and ``told`` show a realm and a sentence otherwise than for a report."""
+    shown_as = _Shown(redactor, url or redactor.url_text, told or redactor.prose)
     shown = []
     for challenge in parse_challenges([value]):
         scheme = challenge.scheme
         named = scheme in grammar.SCHEMES
         params = ",".join(
-            f'{_param_name(redactor, key)}="{_challenge_param(redactor, key, text)}"'
+            f'{_param_name(redactor, key)}="{_quoted(_challenge_param(shown_as, key, text))}"'
             for key, text in challenge.params
         )
         name = scheme.title() if named else redactor.label("value", scheme)
@@ -60,17 +68,29 @@ def _param_name(redactor: Redactor, key: str) -> str:
     return key if is_word(key) and redactor.is_harmless(key) else redactor.label("value", key)
 
 
-def _challenge_param(redactor: Redactor, key: str, value: str) -> str:
+class _Shown(NamedTuple):
+    redactor: Redactor
+    url: Callable[[str], str]
+    told: Callable[[str], str]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _challenge_param(shown: _Shown, key: str, value: str) -> str:
+    redactor = shown.redactor
+    if not value or redactor.is_label(value):
+        return value
     if key == "realm":
-        if value.startswith(("http://", "https://", "/")):
-            return redactor.url_text(value)
-        return redactor.prose(value)
+        is_url = value.startswith(("http://", "https://", "/"))
+        return shown.url(value) if is_url else shown.told(value)
     if key == "scope":
         return redactor.scope(value)
     if key == "service":
         return redactor.service(value)
     if key in {"error", "error_description"}:
-        return redactor.prose(value)
+        return shown.told(value)
     if key == "charset" and value.upper() == "UTF-8":
         return value
     return redactor.label("value", value)

@@ -26,6 +26,7 @@ _TAIL = re.compile(r"[.:]+\Z")
 _PAIR = re.compile(r"([A-Za-z][\w.-]{0,40})([=:])(.+)\Z")
 _AUTHORITY = re.compile(r"\[([0-9A-Fa-f:.%\w]+)\](?::(\d{1,5}))?|([\d.]+):(\d{1,5})")
 _HOST = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d{1,5})?")
+_PRODUCT = re.compile(r"[A-Za-z][A-Za-z-]{1,30}/v?[0-9][0-9A-Za-z.+~-]{0,30}")
 _SECRETIVE = re.compile(
     r"pass|secret|token|credential|api_?key|auth|signature|bearer|basic", re.IGNORECASE
 )
@@ -35,6 +36,11 @@ _LONG, _MIXED = 20, 12
 def prose(redactor: Redactor, text: str) -> str:
     """A stranger's sentence, cut at ``MOST`` characters."""
     return _told(redactor, text[: 2 * MOST], guess=True)[:MOST]
+
+
+def whole(redactor: Redactor, text: str) -> str:
+    """The same of any length, for a copy that is searched for its words."""
+    return _told(redactor, text, guess=True)
 
 
 def plain(redactor: Redactor, text: str) -> str:
@@ -87,6 +93,8 @@ def _word(redactor: Redactor, word: str, after: str, *, guess: bool) -> str:
 
 def _without_names(redactor: Redactor, word: str) -> str:
     """A word that may be a name which no exchange used in its own place."""
+    if _PRODUCT.fullmatch(word):
+        return word
     if _HOST.fullmatch(word):
         return redactor.host(word)
     return redactor.label("name", word) if "/" in word.strip("/") else word

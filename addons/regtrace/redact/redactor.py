@@ -9,10 +9,8 @@ Names stand here; URLs, header fields and sentences have files of their own.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache, partial
@@ -20,11 +18,13 @@ from types import MappingProxyType
 
 from regtrace.redact import grammar, headers, prose, urls
 from regtrace.redact.holdings import Holdings
+from regtrace.redact.labels import Book, Labels
 from regtrace.redact.secrets import METHOD_USERS
-from regtrace.redact.shapes import SHORTEST, credentials_in, is_word
+from regtrace.redact.shapes import SHORTEST, credentials_in, is_label, is_word, label_in
 from regtrace.wire.client import Client, Family
 from regtrace.wire.endpoint import is_tag
 from regtrace.wire.exchange import Exchange
+from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.leg import Kind
 from regtrace.wire.term import Term, TermKind
 from regtrace.wire.url import Url
@@ -43,21 +43,29 @@ class Level(str, Enum):
     """All names readable."""
 
 
-#: Kinds of secrets share one table: the same secret has one label wherever it stands.
-_SECRETS = frozenset("cookie credentials key-id password signature state token value".split())
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._/-]{0,254}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
 _LOCAL = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|0\.0\.0\.0|\[::1?\]")
+#: Addresses of a redacted capture: of the networks that are for examples.
+_EXAMPLES = ("192.0.2.", "198.51.100.", "2001:db8:a::", "2001:db8:c::")
+#: Behind the label of a host that a public DNS or network knows (RFC 2606).
+_PUBLIC_END = ".example"
+#: How the numbers begin that stand for accounts.
+_NO_ACCOUNT = "000000"
 _LONGEST_PRODUCT = 32
 
 
 class Redactor:
-    def __init__(self, level: Level = Level.VENDOR, holdings: Holdings | None = None) -> None:
+    def __init__(
+        self,
+        level: Level = Level.VENDOR,
+        holdings: Holdings | None = None,
+        case: Book | None = None,
+    ) -> None:
         self.level = level
-        self._labels: dict[tuple[str, str], str] = {}
-        self._given: set[str] = set()
-        self._counts: Counter[str] = Counter()
+        self.case = case
+        self._labels = Labels(case)
         self._holdings = holdings or Holdings()
         self._starts: dict[str, list[str]] | None = None
         # Names, hosts and words stand in every leg; a Location comes back as the next request.
@@ -68,7 +76,7 @@ class Redactor:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many distinct values of each kind became labels; it grows as more do."""
-        return MappingProxyType(self._counts)
+        return MappingProxyType(self._labels.counts)
 
     @property
     def hides_names(self) -> bool:
@@ -81,23 +89,23 @@ class Redactor:
 
         A secret has one label, whatever kind a place takes it for.
         """
-        return value if value in self._given else self._label(kind, _sha256(value))
+        if self.is_label(value):
+            return value
+        if self._holdings.labelled and (made := label_in(value)):
+            return made
+        return self._labels.of(kind, value)
 
     def token(self, sha256: str) -> str:
         """The label of the token whose SHA-256 this is."""
-        return self._label("token", sha256)
+        return self._holdings.made_up.get(sha256) or self._labels.of_hash("token", sha256)
+
+    def label_of(self, kind: str, value: str) -> str | None:
+        """The label that this value has already; None if it has none."""
+        return self._labels.known(kind, value)
 
     def is_label(self, text: str) -> bool:
-        return text in self._given
-
-    def _label(self, kind: str, sha256: str) -> str:
-        key = ("secret" if kind in _SECRETS else kind, sha256)
-        known = self._labels.get(key)
-        if known is None:
-            self._counts[kind] += 1
-            known = self._labels[key] = f"{kind}-{self._counts[kind]}"
-            self._given.add(known)
-        return known
+        """Whether this is a label: one of ours, or in a capture that somebody redacted, any."""
+        return self._labels.has(text) or (self._holdings.labelled and is_label(text))
 
     # --- what the capture holds
 
@@ -187,10 +195,31 @@ class Redactor:
         name, colon, port = authority.rpartition(":")
         if not colon or not port.isdigit() or (":" in name and not name.startswith("[")):
             name, colon, port = authority, "", ""
-        if _LOCAL.fullmatch(name):
+        if is_local(name):
             return authority
         obeys = _HOST.fullmatch(name) is not None and len(port) <= 5
-        return f"{self._name('host', name, obeys=obeys)}{colon}{port[:5]}"
+        shown = self._host_class(name) if obeys and self.hides_names else None
+        return f"{shown or self._name('host', name, obeys=obeys)}{colon}{port[:5]}"
+
+    def _host_class(self, name: str) -> str | None:
+        """A label that says which public service it is, or that it is a public host; None for a
+        host of a private network."""
+        bare = name.removesuffix(_PUBLIC_END)
+        if self.is_label(bare):
+            return name
+        rented = grammar.rented_part(name)
+        if rented is not None and self.is_harmless(name):
+            made_up = self._holdings.labelled and rented.startswith(_NO_ACCOUNT)
+            if not rented or made_up or self.is_label(rented):
+                return name
+            return self._rented(rented) + name[len(rented) :]
+        return self.label("host", name) + _PUBLIC_END if reach(name) is Reach.PUBLIC else None
+
+    def _rented(self, part: str) -> str:
+        """An account stays a number of twelve digits, by which a host of ECR is known."""
+        if not part.isdigit():
+            return self.label("host", part)
+        return self.label("account", part).rpartition("-")[2].rjust(12, "0")
 
     def registry(self, text: str) -> str:
         """``host:port``, and what stands before ``/v2/`` there."""
@@ -207,18 +236,20 @@ class Redactor:
         return self._name("service", text, obeys=is_word(text.replace(" ", "-")))
 
     def client_address(self, address: str | None) -> str | None:
-        if address is None or (self.level is Level.INTERNAL and _is_address(address)):
+        if address is None or (self.level is Level.INTERNAL and is_address(address)):
             return address
         return self.label("client", address)
 
     def address(self, text: str) -> str:
         """An IP address in a sentence. A client's has its label; loopback says enough to stay."""
-        client = self._labels.get(("client", _sha256(text)))
+        client = self._labels.known("client", text)
         if self.level is Level.INTERNAL or client:
             return client or text
         ip = ipaddress.ip_address(text)
         if ip.is_loopback or ip.is_unspecified:
             return text
+        if self._holdings.labelled and text.startswith(_EXAMPLES):
+            return text  # it stands for a label
         if not self.hides_names and self._holdings.names.get(text) == "host":
             return text
         return self.label("address", text)
@@ -320,17 +351,24 @@ class Redactor:
 _COMMON_USERS = frozenset("registry docker user token push pull anonymous client server".split())
 
 
+def is_local(name: str) -> bool:
+    """Whether this host is the machine itself, whichever that is."""
+    return _LOCAL.fullmatch(name) is not None
+
+
+def is_host(text: str) -> bool:
+    """Whether this has the form of a host's full name, or of an address."""
+    return "." in text and _HOST.fullmatch(text) is not None
+
+
 def is_common_user(name: str) -> bool:
     return name.lower() in _COMMON_USERS
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether this is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
     return True
-
-
-def _sha256(value: str) -> str:
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

@@ -75,6 +75,9 @@ METHOD_USERS = frozenset(
     00000000-0000-0000-0000-000000000000""".split()
 )
 
+#: Characters of Base64 that hold an upload state's signature; what follows is open JSON.
+_MAC = 42
+
 _Pairs = tuple[tuple[str, str], ...]
 
 
@@ -112,7 +115,7 @@ def secrets_in_text(text: str) -> Iterator[Secret]:
     for key, found in _PAIR_IN_TEXT.findall(text):
         value = found.rstrip(".:!?)]}")
         # "invalid password: unauthorized" is a sentence.
-        if _is_secret_key(key) and not is_word(value):
+        if is_secret_key(key) and not is_word(value):
             yield from _opened("log", "token", value)
 
 
@@ -206,7 +209,7 @@ def _in_secret_header(name: str, where: str, value: str) -> Iterator[Secret]:
         first = value.partition(";")[0]
         yield Secret(where, "cookie", first.partition("=")[2].strip() or first.strip())
     elif name.startswith("x-registry-"):
-        yield Secret(where, "credentials", value.strip())
+        yield Secret(where, "credentials", value.strip(), whole=True)
         yield from _in_data(where, parse_json(unpacked(value), _MOST_BODY))
     else:
         yield from _opened(where, "token", value.strip())
@@ -218,7 +221,8 @@ def _in_authorization(where: str, value: str) -> Iterator[Secret]:
     if not blank or not rest:
         yield Secret(where, "credentials", value.strip())
     elif scheme.lower() == "basic":
-        yield Secret(where, "credentials", rest)
+        # It may begin with a user that only names a method, and is shown.
+        yield Secret(where, "credentials", rest, whole=user_and_password(rest) is not None)
         yield from _in_basic(where, rest)
     elif scheme.lower() == "bearer":
         yield from _opened(where, "token", rest)
@@ -237,7 +241,7 @@ def _in_basic(where: str, encoded: str) -> Iterator[Secret]:
     if pair is None:
         return
     user, password = pair
-    yield Secret(where, "credentials", f"{user}:{password}")
+    yield Secret(where, "credentials", f"{user}:{password}", whole=True)
     yield from _opened(where, "password", password)
     if credentials_in(user):
         yield Secret(where, "token", user)
@@ -245,9 +249,11 @@ def _in_basic(where: str, encoded: str) -> Iterator[Secret]:
 
 def _opened(where: str, kind: str, value: str) -> Iterator[Secret]:
     """A secret, and what can be read in it without a key."""
-    yield Secret(where, kind, value)
     parts = value.split(".")
-    if len(parts) == 3 and parts[0].startswith("eyJ"):
+    is_jwt = len(parts) == 3 and parts[0].startswith("eyJ")
+    # How a JWT begins is public, and what a registry's claims say is shown in its place.
+    yield Secret(where, kind, value, whole=is_jwt)
+    if is_jwt:
         yield Secret(where, "signature", parts[2])
     elif kind == "token":
         yield from _in_basic(where, value)
@@ -311,13 +317,15 @@ def _in_pairs(where: str, pairs: _Pairs) -> Iterator[Secret]:
         elif name == "verify":
             yield Secret(place, "signature", value.partition("-")[2] or value)
         elif name == "_state":
-            yield Secret(place, "state", value)
+            yield Secret(place, "state", value, whole=True)
+            yield Secret(place, "state", value[:_MAC])
         elif name.endswith(("keyid", "accessid", "q-ak")):
             yield Secret(place, "key-id", value)
         elif name.endswith(("token", "password", "secret", "assertion", "key")):
             yield from _opened(place, "token", value)
         else:
-            yield Secret(place, "signature", value)
+            # A policy holds dates, which are shown.
+            yield Secret(place, "signature", value, whole=name == "policy")
             if "hmac=" in value:
                 yield Secret(place, "signature", value.rpartition("hmac=")[2])
 
@@ -382,7 +390,7 @@ def _values(pairs: _Pairs, *names: str) -> Iterator[str]:
 def _in_body(where: str, headers: Headers, body: Body) -> Iterator[Secret]:
     if _is_form(headers):
         for key, value in _pairs(_text(headers, body)):
-            if _is_secret_key(key):
+            if is_secret_key(key):
                 yield from _opened(f"{where}.{key}", "token", value)
         return
     yield from _in_data(where, _json(headers, body))
@@ -397,7 +405,7 @@ def _in_data(where: str, content: Any) -> Iterator[Secret]:
             name, equals, text = value.partition("=")
             if equals and _SECRET_KEY.search(name):
                 yield from _opened(f"{where}.Env.{name}", "value", text)
-        elif _is_secret_key(key):
+        elif is_secret_key(key):
             yield from _opened(f"{where}.{key}", "token", value)
 
 
@@ -427,7 +435,8 @@ def _leaves(content: Any) -> Iterator[tuple[str, str]]:
             waiting += [(key, inner, depth + 1) for inner in value]
 
 
-def _is_secret_key(key: str) -> bool:
+def is_secret_key(key: str) -> bool:
+    """Whether what stands under such a key of a form or of JSON is a secret."""
     return _SECRET_KEY.search(key) is not None and key.lower() not in _OPEN_KEYS
 
 

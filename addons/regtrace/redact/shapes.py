@@ -9,6 +9,8 @@ import base64
 import re
 from functools import lru_cache
 
+from regtrace.wire.coding import from_base64
+
 #: Shorter values stand in honest text by chance: a password "admin" can't be looked for.
 SHORTEST = 8
 
@@ -50,6 +52,18 @@ _CREDENTIALS = (
 )
 _BASIC = re.compile(r"asic(?<=[Bb]asic)\s+([A-Za-z0-9+/_-]{8,}={0,2})")
 
+#: What labels say: kinds of secrets, which share one table, and of names.
+SECRET_KINDS = frozenset("cookie credentials key-id password signature state token value".split())
+NAME_KINDS = frozenset(
+    """account address bucket capture client client-id digest host name object path repository scope
+    service session tag url user""".split()
+)
+_KINDS = "|".join(sorted(SECRET_KINDS | NAME_KINDS, key=len, reverse=True))
+#: A keyed label has a digit, so that no two words of somebody's password read as one.
+LABEL = re.compile(rf"(?:{_KINDS})-(?:[0-9]{{1,9}}|(?=[a-z]*[2-7])[a-z2-7]{{8}})(?![\w-])")
+#: distribution signs an upload's state with so many bytes; a made-up one is a label and dots.
+MAC_SIZE = 32
+
 _WORD = re.compile(r"[A-Za-z0-9._:/+-]{1,100}")
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _RUN = re.compile(r"[A-Za-z0-9]+")
@@ -64,16 +78,55 @@ _COMMON = re.compile(r"(?=.{1,20}\Z)(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[-_./ ][a-z]
 
 
 def credentials_in(text: str) -> set[str]:
-    """The kinds of credentials that stand in this text, by shape alone."""
-    found = {kind for kind, shape in _CREDENTIALS if shape.search(text)}
-    if any(user_and_password(match[1]) for match in _BASIC.finditer(text)):
+    """The kinds of credentials that stand in this text, by shape alone. One that was made of labels
+    is none."""
+    found = {kind for kind, shape in _CREDENTIALS if _stands_in(shape, text)}
+    if any(_is_pair(match[1]) for match in _BASIC.finditer(text)):
         found.add("Basic credentials")
     return found
 
 
 def tokens_in(text: str) -> set[str]:
     """The same in text whose blanks were taken out, where only tokens still have their shape."""
-    return {kind for kind, shape in _TOKENS if shape.search(text)}
+    return {kind for kind, shape in _TOKENS if _stands_in(shape, text)}
+
+
+def _stands_in(shape: re.Pattern[str], text: str) -> bool:
+    return any(
+        label_in(match[0].partition("=")[2] or match[0]) is None for match in shape.finditer(text)
+    )
+
+
+def _is_pair(packed: str) -> bool:
+    return user_and_password(packed) is not None and label_in(packed) is None
+
+
+def is_label(text: str) -> bool:
+    """Whether this has the form of a label, whoever gave it."""
+    return LABEL.fullmatch(text) is not None
+
+
+def label_in(value: str) -> str | None:
+    """The label that this made-up value was made of; None for any other value.
+
+    A redacted capture has credentials in their own form, so that they can still be decoded, with
+    labels where their secrets stood.
+    """
+    value = value.strip().removeprefix("~").removesuffix("%3D")
+    bare = value.removeprefix(token_prefix(value))
+    if is_label(bare):
+        return bare
+    parts = value.split(".")
+    if len(parts) == 3 and parts[0].startswith("eyJ"):
+        return parts[2] if is_label(parts[2]) else None
+    mac = from_base64(value)[:MAC_SIZE].rstrip(b".").decode("ascii", "replace")
+    if is_label(mac):
+        return mac
+    pair = user_and_password(value) or tuple(value.split(":", 1))
+    if len(pair) == 2:
+        user, password = pair
+        return label_in(password) if password else user if is_label(user) else None
+    return None
 
 
 def user_and_password(text: str) -> tuple[str, str] | None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 #: Stands in for the server that a relative reference leaves out.
 _NOWHERE = "http://relative.invalid"
-_SAFE = "/:@!$&'()*+,;=~-._"
+#: Characters of a path that stay as they are.
+SAFE = "/:@!$&'()*+,;=~-._"
 _TREE = re.compile(r"(?P<prefix>.*?)(?P<tree>/docker/registry/v2)/(?P<rest>.+)", re.DOTALL)
 _BLOB = re.compile(r"(?P<prefix>.*?)(?P<rest>/(?:blobs/)?sha(?:256|512)(?:[/:]|__).+)", re.DOTALL)
 _LINK = re.compile(r"repositories/(?P<name>.+?)/(?P<area>_layers|_manifests|_uploads)/(?P<rest>.+)")
@@ -73,12 +74,12 @@ def shown_path(redactor: Redactor, path: str, *, wordy: bool = True) -> str:
     if path == "/":
         return path
     in_tree = is_storage_layout(path)
-    endpoint = None if in_tree else parse_endpoint(quote(path, safe=_SAFE))
+    endpoint = None if in_tree else parse_endpoint(quote(path, safe=SAFE))
     if in_tree or (endpoint is None and digest_in_path(path) is not None):
         bucket, _, key = path[1:].partition("/")
-        return quote(_stored_path(redactor, bucket, key), safe=_SAFE)
+        return quote(_stored_path(redactor, bucket, key), safe=SAFE)
     if endpoint is not None:
-        return quote(_endpoint_path(redactor, endpoint, path), safe=_SAFE)
+        return quote(_endpoint_path(redactor, endpoint, path), safe=SAFE)
     parent, _, last = path.rpartition("/")
     if parent.endswith("/uploads") and last:
         return f"/{redactor.label('path', parent)}/uploads/{redactor.session(last)}"

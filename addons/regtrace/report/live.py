@@ -61,7 +61,10 @@ class Narrator:
         self._said[key] = None
         self._labelled += 1
         if self._labelled > _MOST_LABELLED:
-            self._labelled, self._redactor = 0, Redactor(self._redactor.level)
+            self._labelled, self._redactor = (
+                0,
+                Redactor(self._redactor.level, case=self._redactor.case),
+            )
         while len(self._said) > _MOST_SAID:
             del self._said[next(iter(self._said))]
         return True

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from regtrace.follow.tracker import Tracker
 from regtrace.redact.canary import Canary, plant
+from regtrace.redact.copying import Copier, texts_of
 from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.report import model
@@ -27,13 +28,18 @@ _MOST_SEEN = 5_000
 
 
 def prove(
-    exchanges: Iterable[Exchange], level: Level, formats: Sequence[str] | None = None
+    exchanges: Iterable[Exchange],
+    level: Level,
+    formats: Sequence[str] | None = None,
+    *,
+    copies: bool = False,
 ) -> model.Canaries:
     """How many canaries were planted; none was found, or Leaking is raised.
 
-    ``formats`` are names in ``output.FORMATS``; all of them when nothing is said.
+    ``formats`` are names in ``output.FORMATS``; all of them when nothing is said. ``copies``: a
+    redacted capture as well.
     """
-    return proven(*trial(exchanges, level, formats))
+    return proven(*trial(exchanges, level, formats, copies=copies))
 
 
 def proven(planted: int, found: frozenset[str]) -> model.Canaries:
@@ -47,13 +53,20 @@ def proven(planted: int, found: frozenset[str]) -> model.Canaries:
 
 
 def trial(
-    exchanges: Iterable[Exchange], level: Level, formats: Sequence[str] | None = None
+    exchanges: Iterable[Exchange],
+    level: Level,
+    formats: Sequence[str] | None = None,
+    *,
+    copies: bool = False,
 ) -> tuple[int, frozenset[str]]:
     """How many different canaries were planted, and where those stood that came out."""
-    copy = Planted(exchanges, level)
-    return copy.canaries, copy.found_in(
-        FORMATS[form](copy.report) for form in (FORMATS if formats is None else formats)
+    planted = Planted(exchanges, level)
+    found = planted.found_in(
+        FORMATS[form](planted.report) for form in (FORMATS if formats is None else formats)
     )
+    if copies:
+        found |= planted.found_in_copies()
+    return planted.canaries, found
 
 
 class Planted:
@@ -64,8 +77,11 @@ class Planted:
         sample = Sample()
         for exchange in exchanges:
             sample.add(exchange)
+        self._redactor, self._exchanges = Redactor(level), list[Exchange]()
         for exchange in sample.exchanges():
             copy, planted = plant(exchange)
+            self._exchanges.append(copy)
+            self._redactor.learn(copy)
             tracker.feed(decode(copy))
             for canary in planted:
                 if level is not Level.INTERNAL or not canary.personal:
@@ -75,15 +91,20 @@ class Planted:
         self.report = build(
             map(Telling.of, tracker.finish()),
             capture=model.Capture("canaries", "file", len(canaries), None, None),
-            redactor=Redactor(level),
+            redactor=self._redactor,
         )
         self._gate = Gate()
         for number, canary in enumerate(canaries.values(), 1):
-            self._gate.taint(f"{canary.where} (canary {number})", canary.value)
+            self._gate.taint(f"{canary.where} (canary {number})", canary.value, whole=canary.whole)
 
-    def found_in(self, outputs: Iterable[str]) -> frozenset[str]:
+    def found_in(self, outputs: Iterable[str | bytes]) -> frozenset[str]:
         """Where those stood that came out."""
         return frozenset(where for output in outputs for where in self._gate.leaks(output))
+
+    def found_in_copies(self) -> frozenset[str]:
+        """The same, of a redacted capture."""
+        copier = Copier(self._redactor)
+        return self.found_in(texts_of(copier.exchange(each)) for each in self._exchanges)
 
 
 class Sample:

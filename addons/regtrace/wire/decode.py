@@ -255,13 +255,21 @@ def _manifest_digest(exchange: Exchange, kind: Kind, manifest: Manifest | None) 
     # A schema 1 manifest's digest is not that of its bytes: they hold its signature too.
     countable = manifest is not None and manifest.kind != "schema1"
     if countable and kind is Kind.MANIFEST_PUT and request.body.kept:
-        return digest_of(request.body.kept)
+        return _digest_of(request.headers, request.body)
     if response is None or response.status >= 300:
         return None
     said = _valid(response.headers.get("Docker-Content-Digest"))
-    if said is None and countable and (body := _text(response.headers, response.body)):
-        return digest_of(body)
+    if said is None and countable and response.body.kept:
+        return _digest_of(response.headers, response.body)
     return said
+
+
+def _digest_of(headers: Headers, body: Body) -> str | None:
+    """As it passed, where that is known: a copy that was redacted has other bytes."""
+    known = body.digest if (headers.get("Content-Encoding") or "identity") == "identity" else None
+    if known is not None and known.startswith("sha256:"):
+        return known
+    return digest_of(_text(headers, body) or b"")
 
 
 def _intact(

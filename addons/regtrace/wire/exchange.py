@@ -185,6 +185,8 @@ class Exchange:
     accept the proxy's certificate)."""
     connection: Connection = field(default_factory=Connection)
     rewritten: tuple[Rewritten, ...] = ()
+    labelled: bool = False
+    """It is of a redacted capture: labels stand where secrets stood."""
 
     def pared(self, names: Set[str]) -> Exchange:
         """The same without bodies, and of the header fields only those (in lower case); the target
