@@ -24,6 +24,8 @@ PACKAGES = (
     "faketime",
     "iproute2",
     "util-linux",
+    "chromium",
+    "tmux",
 )
 
 # apt's packages ask this program whether they may start their services; 101 is "no".
