@@ -10,6 +10,7 @@ compares redacted copies with reading, mitmproxy's and our own.
 
 from __future__ import annotations
 
+import datetime
 import gc
 import multiprocessing
 import os
@@ -19,10 +20,14 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
-from mitmproxy import connection, http
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from mitmproxy import certs, connection, http
 from mitmproxy.io import FlowReader, FlowWriter
 
 from regtrace.follow.tracker import Tracker
@@ -149,7 +154,7 @@ def peak(work: Callable[[], object]) -> float:
     return most / 1e6
 
 
-# --- a file that mitmproxy could have written
+# --- a file as mitmproxy writes it of such pushes over HTTPS
 
 
 def write_capture(exchanges: Sequence[Exchange], path: Path) -> None:
@@ -170,9 +175,12 @@ def _flow(exchange: Exchange) -> http.HTTPFlow:
         sockname=("10.0.0.254", 8080),
         id=exchange.connection.id or exchange.id,
         timestamp_start=request.started,
+        tls=True,
+        tls_version="TLSv1.3",
+        cipher="TLS_AES_256_GCM_SHA384",
+        sni=request.host,
     )
-    server = connection.Server(address=(request.host, request.port))
-    flow = http.HTTPFlow(client, server, live=False)
+    flow = http.HTTPFlow(client, _server(request.host, request.port), live=False)
     flow.id = exchange.id
     flow.request = http.Request(
         host=request.host,
@@ -200,6 +208,34 @@ def _flow(exchange: Exchange) -> http.HTTPFlow:
             timestamp_end=response.ended,
         )
     return flow
+
+
+def _server(host: str, port: int) -> connection.Server:
+    return connection.Server(
+        address=(host, port),
+        peername=("10.77.0.10", port),
+        sockname=("10.77.0.2", 48758),
+        tls=True,
+        tls_version="TLSv1.3",
+        cipher="TLS_AES_256_GCM_SHA384",
+        sni=host,
+        certificate_list=[_certificate(host)],
+    )
+
+
+@cache
+def _certificate(host: str) -> certs.Cert:
+    """A registry's certificate of the smallest usual kind; most send a longer chain."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc))
+        .not_valid_after(datetime.datetime(2027, 1, 1, tzinfo=datetime.timezone.utc))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certs.Cert(certificate)
 
 
 def _fields(headers: Headers) -> http.Headers:

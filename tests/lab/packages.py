@@ -27,6 +27,7 @@ PACKAGES = (
     "procps",
     "util-linux",
     "chromium",
+    "tmux",
 )
 
 # apt's packages ask this program whether they may start their services; 101 is "no".

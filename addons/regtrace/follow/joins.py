@@ -30,6 +30,8 @@ def bare(url: Url) -> Url:
 
 def realms_in(leg: Leg) -> tuple[Url, ...]:
     """The token endpoints that this answer's challenges name."""
+    if not leg.challenges:
+        return ()
     bearer = (challenge for challenge in leg.challenges if challenge.scheme == "bearer")
     named = (parse_url(challenge.realm) for challenge in bearer if challenge.realm)
     return tuple(bare(url) for url in named if url is not None)

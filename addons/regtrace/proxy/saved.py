@@ -154,14 +154,13 @@ def _current(state: dict[Any, Any]) -> dict[Any, Any]:
 
 def _record(stream: BinaryIO) -> bytes:
     """The next flow as it was written; empty at the end of the file."""
-    length = b""
-    while (byte := stream.read(1)).isdigit() and len(length) < _DIGITS:
-        length += byte
-    if byte == b":" and length:
-        return b"%b:%b" % (length, stream.read(int(length) + 1))
-    if length or byte:
+    head = stream.read(_DIGITS + 1)
+    length, colon, begun = head.partition(b":")
+    if not head:
+        return b""
+    if not colon or not length.isdigit():
         raise ValueError
-    return b""
+    return head + stream.read(max(int(length) + 1 - len(begun), 0))
 
 
 def _items(data: bytes, at: int, end: int, *, whole: bool = False) -> list[Any]:

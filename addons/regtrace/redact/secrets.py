@@ -347,19 +347,21 @@ def _names_of_url(text: str) -> Iterator[tuple[str, str]]:
         yield from _names_of_target(f"{parts.path}?{parts.query}")
 
 
-def _names_of_target(target: str) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=256)  # a Location comes back as the next request
+def _names_of_target(target: str) -> _Pairs:
     path, asks, query = target.partition("?")
+    names: list[tuple[str, str]] = []
     endpoint = parse_endpoint(path)
     if endpoint is not None:
-        yield "repository", endpoint.repository or ""
-        yield "tag", endpoint.tag or ""
+        names += [("repository", endpoint.repository or ""), ("tag", endpoint.tag or "")]
     for key, value in _pairs(query) if asks else ():
         if key == "service":
-            yield "service", value
+            names.append(("service", value))
         elif key == "from":
-            yield "repository", value
+            names.append(("repository", value))
         elif key == "scope":
-            yield from (("repository", scope.name) for scope in parse_scopes(value) if scope.name)
+            names += [("repository", scope.name) for scope in parse_scopes(value) if scope.name]
+    return tuple(names)
 
 
 @lru_cache(maxsize=16)  # asked for its secrets, then for its names

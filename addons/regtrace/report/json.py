@@ -19,6 +19,9 @@ from regtrace.report.model import Report
 #: Fields of the report that may have a row for each exchange.
 _ROWS = frozenset({"operations", "legs", "findings", "not_seen", "causes", "overall", "rows"})
 
+#: Most values of a row; to ask whether they are maps costs more than all else that is done there.
+_NEVER_MAPS = (str, int, float, tuple, type(None))
+
 
 def render(report: Report) -> str:
     """The model field by field, in the order of the schema; maps sorted by key.
@@ -57,11 +60,11 @@ def encoded(value: Any) -> str:
 
 def _shallow(value: Any) -> dict[str, Any]:
     """A part of the model as a map, whose values are still parts of the model."""
-    named = ((name, getattr(value, name)) for name in value.__slots__)
-    return {
-        name: dict(sorted(inner.items())) if isinstance(inner, Mapping) else inner
-        for name, inner in named
-    }
+    named = {name: getattr(value, name) for name in value.__slots__}
+    for name, inner in named.items():
+        if not isinstance(inner, _NEVER_MAPS) and isinstance(inner, Mapping):
+            named[name] = dict(sorted(inner.items()))
+    return named
 
 
 def indented(value: Any) -> str:

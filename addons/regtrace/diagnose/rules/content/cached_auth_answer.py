@@ -88,7 +88,7 @@ GET s3 L1                    -> 200
     ),
 )
 def cached_auth_answer(operation: Operation, facts: Facts) -> Verdict:
-    if not any(from_cache(leg) for leg in facts.legs):
+    if not facts.fatal or not any(from_cache(leg) for leg in facts.legs):
         return DOES_NOT_APPLY
     harmed = [*_old_redirects(facts), *_old_challenges(facts)]
     if not harmed:

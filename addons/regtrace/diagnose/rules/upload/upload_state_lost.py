@@ -111,12 +111,14 @@ def upload_state_lost(operation: Operation, facts: Facts) -> Verdict:
     followed = [step for step in facts.steps if step.after]
     if not followed:
         return DOES_NOT_APPLY
+    if not facts.failed:
+        return PASSES
     lost = [
         step
         for step in followed
         if _came_damaged(step) or (_is_damaged(step) and _was_missed(step))
     ]
-    if not facts.failed or not any(facts.is_fatal(step.end) for step in lost):
+    if not any(facts.is_fatal(step.end) for step in lost):
         return PASSES
     first = lost[0]
     assert first.after is not None
