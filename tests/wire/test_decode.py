@@ -356,6 +356,16 @@ def test_the_digest_of_a_signed_schema_1_manifest_is_only_what_the_registry_says
     assert decode(exchange("GET /v2/x/manifests/1", 200, {}, schema1)).digest is None
 
 
+@pytest.mark.parametrize("named", [{}, {"Content-Type": "application/json"}])
+def test_a_schema_1_manifest_is_one_by_its_shape_too(named: dict[str, str]) -> None:
+    """A front may have taken its Content-Type away, or made a general one of it."""
+    schema1 = json.dumps({"schemaVersion": 1, "fsLayers": [{"blobSum": DIGEST}]}).encode()
+    for content, intact in ((schema1, None), (MANIFEST, False)):
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        body = Body(content, len(content), digest)
+        assert decode(exchange(f"GET /v2/x/manifests/{DIGEST}", 200, named, body)).intact is intact
+
+
 def test_a_proxy_in_the_registrys_place() -> None:
     page = b"<html><head><title>413</title></head><center>nginx/1.25.3</center></html>"
     for body, answer in ((page, {}), (gzip.compress(page), {"Content-Encoding": "gzip"})):

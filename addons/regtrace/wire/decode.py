@@ -279,7 +279,8 @@ def _intact(
     response = exchange.response
     if kind not in _BRINGS_BYTES or named is None or response is None:
         return None
-    if is_schema1(manifest.media_type if manifest else response.headers.get("Content-Type")):
+    said = is_schema1(response.headers.get("Content-Type"))
+    if manifest.kind == "schema1" if manifest else said:
         return None
     return is_received_intact(named, exchange.request, response)
 
