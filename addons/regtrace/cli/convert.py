@@ -7,28 +7,22 @@ from collections.abc import Sequence
 import click
 
 from regtrace.cli.ending import LEAKING, USAGE, end, reader_may_leave
+from regtrace.cli.options import (
+    force_option,
+    format_option,
+    output_option,
+)
 from regtrace.cli.reading import read_saved
 from regtrace.proxy.guard import place_of
 from regtrace.redact.gate import Gate
-from regtrace.report.output import FORMATS, Leaking, Refused, check_path, rendered, write
+from regtrace.report.output import ENDINGS, FORMATS, Leaking, Refused, check_path, rendered, write
 
 
 @click.command()
 @click.argument("path", metavar="REPORT.json")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(sorted(FORMATS)),
-    help="What to print; text by default, nothing when -o is given.",
-)
-@click.option(
-    "-o",
-    "outputs",
-    metavar="PATH",
-    multiple=True,
-    help="Write it to PATH; its ending chooses the format, as in regtrace report. May be repeated.",
-)
-@click.option("--force", is_flag=True, help="Let -o replace any file.")
+@format_option(FORMATS)
+@output_option(ENDINGS)
+@force_option
 def convert(path: str, form: str | None, outputs: Sequence[str], force: bool) -> None:
     """Make other forms of a report that was written as JSON ('-' is standard input).
 

@@ -11,6 +11,14 @@ import click
 from rich.console import Console
 
 from regtrace.cli.ending import FAILED, LEAKING, USAGE, end, reader_may_leave
+from regtrace.cli.options import (
+    config_option,
+    force_option,
+    format_option,
+    output_option,
+    rules_option,
+    share_option,
+)
 from regtrace.cli.reading import Reading, read_saved, told_of
 from regtrace.diagnose.yamltext import Mistake
 from regtrace.proxy.guard import place_of
@@ -46,31 +54,12 @@ _EDGE = 512
     metavar="ID",
     help="Which operation of BAD; the first that failed by default.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(sorted(FORMATS)),
-    help="What to print; text by default, nothing when -o is given.",
-)
-@click.option(
-    "-o",
-    "outputs",
-    metavar="PATH",
-    multiple=True,
-    help="Write it to PATH, readable by you alone; its ending chooses the format:"
-    f" {', '.join(sorted(ENDINGS))}. May be repeated. A file that regtrace did not write is not"
-    " replaced.",
-)
-@click.option("--force", is_flag=True, help="Let -o replace any file.")
-@click.option(
-    "--share",
-    type=click.Choice([level.value for level in Level]),
-    default=Level.VENDOR.value,
-    show_default=True,
-    help="Who will read it, as for regtrace report; a report.json stays as it was shared.",
-)
-@click.option("--config", metavar="FILE", default="", help="As for regtrace report.")
-@click.option("--rules", metavar="DIR", default="", help="As for regtrace report.")
+@format_option(FORMATS)
+@output_option(ENDINGS)
+@force_option
+@share_option
+@config_option
+@rules_option
 def diff(
     good: str,
     bad: str,

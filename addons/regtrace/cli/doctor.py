@@ -21,7 +21,8 @@ from regtrace.cli.doctor_config import config
 from regtrace.cli.doctor_debug import registry_debug
 from regtrace.cli.ending import FAILED, LEAKING, USAGE, end, reader_may_leave
 from regtrace.cli.gateway import read_registry
-from regtrace.cli.session import onward_settings, share_option
+from regtrace.cli.options import share_option
+from regtrace.cli.session import onward_settings
 from regtrace.proxy.certificates import read_certificate
 from regtrace.proxy.history import History, exchanges_of
 from regtrace.redact.redactor import Level, Redactor
@@ -408,7 +409,7 @@ def _print_answer(console: Console, result: _Result) -> None:
         if result.way and not result.report:
             console.print("The way is open: traffic arrives at the proxy.")
         return
-    console.print(Text(f"First broken link: {broken.name}. {visible(broken.said)}.", style="bold"))
+    console.print(Text(f"First broken link: {broken.name}: {visible(broken.said)}.", style="bold"))
     if broken.fix:
         console.print(Text(f"Fix: {visible(broken.fix)}"))
 

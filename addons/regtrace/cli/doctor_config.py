@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from regtrace.cli.ending import FAILED, LEAKING, USAGE, complain, end, reader_may_leave
+from regtrace.cli.options import force_option, share_option
 from regtrace.diagnose.config.examine import examine_setup
 from regtrace.diagnose.config.traffic import Traffic
 from regtrace.diagnose.engine import examine
@@ -58,13 +59,7 @@ _KINDS = "\n".join(f"  {kind.value:<15}{NAMES[kind]}" for kind in Kind)
     default="",
     help="A capture of the same registry: each finding is then confirmed or refuted by it.",
 )
-@click.option(
-    "--share",
-    type=click.Choice([level.value for level in Level]),
-    default=Level.VENDOR.value,
-    show_default=True,
-    help="Who will read it, as for regtrace report. Secrets are shown at no level.",
-)
+@share_option
 @click.option("--json", "as_data", is_flag=True, help="Print JSON instead of text.")
 @click.option(
     "-o",
@@ -74,7 +69,7 @@ _KINDS = "\n".join(f"  {kind.value:<15}{NAMES[kind]}" for kind in Kind)
     help="Write the JSON to PATH (.json), readable by you alone. A file that regtrace did not write"
     " is not replaced.",
 )
-@click.option("--force", is_flag=True, help="Let -o replace any file.")
+@force_option
 def config(
     files: Sequence[str],
     kind: str | None,

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from regtrace import __version__
 from regtrace.cli.ending import FAILED, LEAKING, USAGE, end, reader_may_leave
+from regtrace.cli.options import force_option
 from regtrace.diagnose.debug_server import Observation, facts, observe
 from regtrace.diagnose.rule import Severity
 from regtrace.diagnose.rules import CATALOGUE, CHECKS, VERSION
@@ -49,7 +50,7 @@ _STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
     default="",
     help="Write the JSON to PATH (.json), readable by you alone.",
 )
-@click.option("--force", is_flag=True, help="Let -o replace any file.")
+@force_option
 def registry_debug(url: str, metrics_path: str, as_data: bool, output: str, force: bool) -> None:
     """Ask a running registry's debug server for health, counters and times.
 

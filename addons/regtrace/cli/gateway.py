@@ -13,17 +13,15 @@ from pathlib import Path
 import click
 
 from regtrace.cli.ending import USAGE, end
+from regtrace.cli.options import config_option, rules_option, share_option
 from regtrace.cli.session import (
     Files,
     capture_option,
     check_site,
-    config_option,
     interruptible,
     named_files,
     onward_settings,
     report_option,
-    rules_option,
-    share_option,
     tidying_up,
     upstream_ca_option,
     upstream_proxy_option,

@@ -10,6 +10,14 @@ import click
 from rich.console import Console
 
 from regtrace.cli.ending import FAILED, LEAKING, USAGE, end, reader_may_leave
+from regtrace.cli.options import (
+    config_option,
+    force_option,
+    format_option,
+    output_option,
+    rules_option,
+    share_option,
+)
 from regtrace.cli.reading import Reading, remember, told_of
 from regtrace.diagnose.yamltext import Mistake
 from regtrace.evidence.client_log import ClientJoin, ClientMessage
@@ -40,30 +48,10 @@ from regtrace.report.visible import visible
 
 @click.command()
 @click.argument("captures", metavar="FILE...", nargs=-1, required=True)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(sorted(FORMATS)),
-    help="What to print; text by default, nothing when -o is given.",
-)
-@click.option(
-    "-o",
-    "outputs",
-    metavar="PATH",
-    multiple=True,
-    help="Write the report to PATH, readable by you alone; its ending chooses the format:"
-    f" {', '.join(sorted(ENDINGS))}. May be repeated. A file that regtrace did not write is not"
-    " replaced.",
-)
-@click.option("--force", is_flag=True, help="Let -o replace any file.")
-@click.option(
-    "--share",
-    type=click.Choice([level.value for level in Level]),
-    default=Level.VENDOR.value,
-    show_default=True,
-    help="Who will read it. public: names become labels too; vendor: registry and repository stay"
-    " readable; internal: all names. Secrets are shown at no level.",
-)
+@format_option(FORMATS)
+@output_option(ENDINGS)
+@force_option
+@share_option
 @click.option(
     "--registry-log",
     "logs",
@@ -81,19 +69,8 @@ from regtrace.report.visible import visible
     help="What the client printed (docker, dockerd's debug log, podman, skopeo, buildah, buildkit,"
     " ctr, kaniko): each message is joined to the request that made it. May be repeated.",
 )
-@click.option(
-    "--config",
-    metavar="FILE",
-    default="",
-    help="A YAML file that says how your registries ought to look, and which findings you have"
-    " accepted for a while; see the README.",
-)
-@click.option(
-    "--rules",
-    metavar="DIR",
-    default="",
-    help="A directory of rules of your own; see: regtrace rules test --help.",
-)
+@config_option
+@rules_option
 @click.option(
     "--case",
     metavar="NAME",

@@ -18,18 +18,16 @@ import click
 
 from regtrace.cli.ending import USAGE, complain, end
 from regtrace.cli.gateway import gateway_setup, read_registry
+from regtrace.cli.options import config_option, rules_option, share_option
 from regtrace.cli.session import (
     Files,
     capture_option,
     check_site,
-    config_option,
     interruptible,
     is_ours_alone,
     named_files,
     onward_settings,
     report_option,
-    rules_option,
-    share_option,
     tidying_up,
     upstream_ca_option,
     upstream_proxy_option,

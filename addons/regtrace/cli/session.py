@@ -20,7 +20,6 @@ from regtrace.diagnose.yamltext import Mistake
 from regtrace.proxy import onward
 from regtrace.proxy.running import new_file
 from regtrace.proxy.site import read_site
-from regtrace.redact.redactor import Level
 from regtrace.report.output import Refused as RefusedOutput
 from regtrace.report.output import check_path
 from regtrace.report.visible import visible
@@ -46,15 +45,6 @@ report_option = click.option(
     help="Write the report to PATH; its ending chooses the format, as for regtrace report."
     " May be repeated.",
 )
-share_option = click.option(
-    "--share",
-    type=click.Choice([level.value for level in Level]),
-    default=Level.VENDOR.value,
-    show_default=True,
-    help="Who will read the report; see regtrace report --help.",
-)
-config_option = click.option("--config", metavar="FILE", default="", help="As for regtrace report.")
-rules_option = click.option("--rules", metavar="DIR", default="", help="As for regtrace report.")
 upstream_ca_option = click.option(
     "--upstream-ca",
     metavar="FILE",
