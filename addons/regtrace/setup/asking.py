@@ -33,6 +33,7 @@ from urllib3.exceptions import (
 from regtrace import __version__
 from regtrace.report.visible import visible
 from regtrace.setup.link import BROKEN, OK, WARNING, Link
+from regtrace.setup.roots import trusting
 from regtrace.wire.challenge import Challenge, parse_challenges
 from regtrace.wire.exchange import (
     Body,
@@ -135,7 +136,7 @@ class Asking:
         return Exchange(id=number, request=request, response=response, connection=where)
 
     def _manager(self, request: Request) -> urllib3.PoolManager:
-        context = ssl.create_default_context(cafile=str(self.roots))
+        context = trusting(self.roots)
         proxy = self.settings.proxy_for(request.scheme, request.host, request.port)
         if not proxy:
             return urllib3.PoolManager(ssl_context=context)

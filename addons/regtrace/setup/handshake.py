@@ -14,6 +14,7 @@ from cryptography import x509
 from regtrace.report.visible import visible
 from regtrace.setup.authority import Authority, system_roots
 from regtrace.setup.refused import Refused
+from regtrace.setup.roots import trusting as trusting_roots
 
 _SECONDS = 10
 
@@ -32,7 +33,7 @@ def shake(registry: str, proxy: str, authority: Authority, trusting: Sequence[Pa
     system's roots. No request is sent to the registry. Raises Refused for no URL of a proxy."""
     host, port = _host_and_port(registry)
     at = proxy_address(proxy)
-    context = ssl.create_default_context(cafile=str(system_roots()))
+    context = trusting_roots(system_roots())
     try:
         for path in trusting:
             context.load_verify_locations(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ssl
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from regtrace.report.visible import visible
 from regtrace.setup.authority import named, system_roots
 from regtrace.setup.refused import Refused
+from regtrace.setup.roots import trusting
 from regtrace.wire.challenge import parse_challenges
 
 _SECONDS = 10
@@ -48,7 +48,7 @@ def _host_in(realm: str, shown: str) -> str:
 
 def _challenges(url: str, shown: str) -> list[str]:
     """The values of WWW-Authenticate in the answer."""
-    context = ssl.create_default_context(cafile=str(system_roots()))
+    context = trusting(system_roots())
     opener = urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=context), _NoRedirects()
     )
