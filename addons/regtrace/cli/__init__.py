@@ -6,29 +6,39 @@ redaction gate refused an output.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
 from regtrace import __version__
-from regtrace.cli import (
-    annotate,
-    ca,
-    cases,
-    convert,
-    diff,
-    dockerd,
-    doctor,
-    explain,
-    gateway,
-    report,
-    rules,
-    run,
-    selftest,
-    share,
-)
 from regtrace.setup.script import addon_path
 
+_COMMANDS = (
+    *("annotate", "ca", "cases", "convert", "diff", "dockerd", "doctor", "explain", "gateway"),
+    *("report", "rules", "run", "selftest", "share", "unmask"),
+)
+_FILES = {"unmask": "cases"}
+"""Of commands that do not stand in a file of their own name."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _AsCalled(click.Group):
+    """Each command is imported when it is called: together they need two seconds for it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        file = import_module(f"regtrace.cli.{_FILES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(file, cmd_name)
+        return command
+
+
+@click.group(
+    cls=_AsCalled,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="regtrace")
 def main() -> None:
     """Why a container push or pull failed, read from its HTTPS traffic.
@@ -49,20 +59,3 @@ def print_addon_path() -> None:
     Example:  mitmdump -s "$(regtrace addon-path)"
     """
     click.echo(addon_path())
-
-
-main.add_command(report.report)
-main.add_command(convert.convert)
-main.add_command(diff.diff)
-main.add_command(annotate.annotate)
-main.add_command(rules.rules)
-main.add_command(share.share)
-main.add_command(selftest.selftest)
-main.add_command(cases.cases)
-main.add_command(cases.unmask)
-main.add_command(run.run)
-main.add_command(gateway.gateway)
-main.add_command(doctor.doctor)
-main.add_command(ca.ca)
-main.add_command(dockerd.dockerd)
-main.add_command(explain.explain)
