@@ -25,6 +25,7 @@ from regtrace.redact.gate import Gate
 from regtrace.redact.redactor import Level, Redactor
 from regtrace.wire.decode import decode
 from regtrace.wire.exchange import Body, Connection, Exchange, Headers, Request, Response
+from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.notation import read_notation
 
@@ -453,6 +454,19 @@ def test_a_client_is_a_label_and_loopback_stays() -> None:
 
     assert shown("10.1.2.3") == "client-1"
     assert shown("127.0.0.1") == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [("8.8.8.8", Reach.PUBLIC), ("2600::1", Reach.PUBLIC), ("10.1.2.3", Reach.PRIVATE)],
+)
+def test_a_server_keeps_its_reach(address: str, known: Reach) -> None:
+    request = with_header("Accept", "*/*").request
+    connection = Connection(id="c", server_host=address)
+    (copy,) = copied([Exchange(id="a", request=request, connection=connection)])
+    assert copy.connection.server_host not in {None, address}
+    assert reach(copy.connection.server_host or "") is known
+    assert copied([copy]) == [copy]
 
 
 @cache

@@ -67,7 +67,7 @@ HEADERS = [
     (VENDOR, "User-Agent", "docker/27.3.1 go/go1.22", "docker/27.3.1"),
     (VENDOR, "User-Agent", f"{RANDOM}/1.0", "value-1/1.0"),
     (VENDOR, "X-Forwarded-Proto", "https", "https"),
-    (VENDOR, "X-Forwarded-For", "203.0.113.7", "client-1"),
+    (VENDOR, "X-Forwarded-For", "203.0.113.7, 10.0.0.9", "public-client-1, client-1.2"),
     (VENDOR, "Via", "1.1 cache.corp (squid/5.7)", "1.1 cache.corp (squid/5.7)"),
     (PUBLIC, "Via", "1.1 cache.corp (squid/5.7)", "1.1 host-1 (squid/5.7)"),
     (VENDOR, "Location", "/v2/a/b/blobs/uploads/" + UUID, "/v2/a/b/blobs/uploads/" + UUID),
@@ -202,9 +202,9 @@ PROSE = [
     (VENDOR, f"bad token {RANDOM}", "bad token value-1"),
     (VENDOR, "password=Ab1x!", "password=value-1"),
     (VENDOR, "Bearer Zz1Zz1", "Bearer value-1"),
-    (VENDOR, "connect to 198.51.100.7:443 failed", "connect to address-1:443 failed"),
-    (VENDOR, "connect to [2001:db8::1]:443 failed", "connect to address-1:443 failed"),
-    (VENDOR, "peer ('2001:db8::1', 443)", "peer ('address-1', 443)"),
+    (VENDOR, "connect to 198.51.100.7:443 failed", "connect to public-address-1:443 failed"),
+    (VENDOR, "connect to [2001:db8::1]:443 failed", "connect to public-address-1:443 failed"),
+    (VENDOR, "peer ('2001:db8::1', 443)", "peer ('public-address-1', 443)"),
     (VENDOR, "dial 127.0.0.1:5000: refused", "dial 127.0.0.1:5000: refused"),
     (INTERNAL, "connect to 198.51.100.7 failed", "connect to 198.51.100.7 failed"),
     (
@@ -231,8 +231,8 @@ def test_a_value_has_one_label_everywhere() -> None:
     assert redactor.header("Host", "r.test") == "host-1"
     assert redactor.header("Authorization", "Bearer secret-of-mine") == "Bearer token-1"
     assert redactor.query("access_token", "secret-of-mine") == "token-1"
-    assert redactor.client_address("203.0.113.7") == "client-1"
-    assert redactor.prose("from 203.0.113.7") == "from client-1"
+    assert redactor.client_address("203.0.113.7") == "public-client-1"
+    assert redactor.prose("from 203.0.113.7") == "from public-client-1"
 
 
 def test_a_label_stays_a_label() -> None:

@@ -35,6 +35,8 @@ from regtrace.wire.hosts import Reach, reach
         ("8.8.8.8", Reach.PUBLIC),
         ("192.0.2.7", Reach.PUBLIC),
         ("2600::1", Reach.PUBLIC),
+        ("2001:db8::7", Reach.PUBLIC),
+        ("fd12:3456::7", Reach.PRIVATE),
     ],
 )
 def test_each_host_has_its_reach(host: str, expected: Reach) -> None:

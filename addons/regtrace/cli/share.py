@@ -61,7 +61,8 @@ In the capture, credentials have kept their form, so that they can be decoded: a
 header and claims, with its label in the place of its signature. The bytes of layers are not there.
 Sizes and digests are those of the messages as they passed, so a body that was redacted has others.
 Certificates stand for those of the servers: names and dates are theirs, key and serial number are
-not. Addresses of 192.0.2.0/24, 198.51.100.0/24 and 2001:db8::/32 in errors are labels as well.
+not. Addresses of 192.0.2.0/24, 198.51.100.0/24 and 2001:db8::/32 are labels of public addresses,
+those of 240.0.0.0/15 and fd00:db8::/32 of private ones.
 
 {verdict}
 

@@ -61,14 +61,14 @@ class Case:
 
     # --- what the redactor asks
 
-    def name(self, kind: str, value: str) -> str:
-        """The label of this name, the next counter of its kind if it has none."""
+    def name(self, kind: str, value: str, end: str = "") -> str:
+        """The label of this name, the next counter of its kind and this end if it has none."""
         if (kind, value) not in self._names:
             with self._locked():
                 self._refresh()
                 if (kind, value) not in self._names:
                     number = self._counts.get(kind, 0) + 1
-                    self._append(Entry(f"{kind}-{number}", value))
+                    self._append(Entry(f"{kind}-{number}{end}", value))
         return self._names[kind, value]
 
     def secret(self, kind: str, suffix: str) -> str:
@@ -122,7 +122,7 @@ class Case:
             read = json.loads(line)
             entry = Entry(read["label"], read.get("value"), read.get("place"))
             kind, _, end = entry.label.rpartition("-")
-            number = 0 if entry.value is None else int(end)
+            number = 0 if entry.value is None else int(end.partition(".")[0])
         except (ValueError, TypeError, KeyError, AttributeError):
             return  # torn by a full disk
         self._entries[entry.label] = entry
@@ -150,11 +150,11 @@ class Unkept:
         self._names: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
 
-    def name(self, kind: str, value: str) -> str:
+    def name(self, kind: str, value: str, end: str = "") -> str:
         label = self._names.get((kind, value))
         if label is None:
             self._counts[kind] = self._counts.get(kind, 0) + 1
-            label = self._names[kind, value] = f"{kind}-{self._counts[kind]}"
+            label = self._names[kind, value] = f"{kind}-{self._counts[kind]}{end}"
         return label
 
     def secret(self, kind: str, suffix: str) -> str:

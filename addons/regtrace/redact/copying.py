@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 
-from regtrace.redact import bodies, grammar, headers, prose, urls
+from regtrace.redact import addresses, bodies, grammar, headers, prose, urls
 from regtrace.redact.gate import APART
 from regtrace.redact.redactor import Redactor, is_address, is_host, is_local
 from regtrace.redact.secrets import METHOD_USERS, is_secret_key
@@ -147,8 +147,8 @@ class Copier:
         return host if is_local(host) else self.redactor.client_address(host) or ""
 
     def _server(self, host: str) -> str:
-        """The address that the proxy connected to."""
-        return self.redactor.address(host) if is_address(host) else self.host(host)
+        """The address that the proxy connected to; rules ask whether it is a private one."""
+        return self.address(host) if is_address(host) else self.host(host)
 
     def method(self, text: str) -> str:
         return text if text.isascii() and text.isalpha() and len(text) <= 16 else "OTHER"
@@ -169,17 +169,11 @@ class Copier:
         return "".join(shown) + self.prose(text[at:])
 
     def address(self, text: str) -> str:
-        """An address that stands for a label: of the networks that are for examples (RFC 5737 and
-        3849), those of clients apart."""
+        """An address that stands for a label, of the same class and family."""
         label = self.redactor.address(text) if is_address(text) else text
         if label == text or not self.redactor.is_label(label):
             return label
-        kind, _, number = label.rpartition("-")
-        count = int(number)
-        if ":" in text:
-            return f"2001:db8:{'c' if kind == 'client' else 'a'}::{count:x}"
-        network = "198.51.100" if kind == "client" else "192.0.2"
-        return f"{network}.{count % 255}"
+        return addresses.made_up(label, 6 if ":" in text else 4) or label
 
     def _body(self, fields: Headers, content: bytes) -> bytes | None:
         return bodies.copied(self, fields, content)

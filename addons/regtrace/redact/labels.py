@@ -4,6 +4,9 @@ Without a case a label is a counter, ``token-1``: it carries nothing, so two rep
 joined by it. With a case, a secret's label is keyed, ``token-7f3k2mab``, and a name's counter comes
 from the case's own list: the same value has the same label in every report of that case, and in no
 other.
+
+An address's label may also say in which network it is: ``private-address-3.2`` is the third of its
+kind and in the second network. The first network's number is left out.
 """
 
 from __future__ import annotations
@@ -25,8 +28,8 @@ class Book(Protocol):
 
     key: bytes
 
-    def name(self, kind: str, value: str) -> str:
-        """The label of this name, a new one if it has none."""
+    def name(self, kind: str, value: str, end: str = "") -> str:
+        """The label of this name, a new one with this end if it has none."""
 
     def secret(self, kind: str, suffix: str) -> str:
         """The label that ends so; the first kind that it was taken for stays."""
@@ -40,16 +43,17 @@ class Labels:
         self._book = book
         self._known: dict[tuple[str, str], str] = {}
         self._given: set[str] = set()
+        self._networks: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
         """Distinct values of each kind that became labels."""
 
-    def of(self, kind: str, value: str) -> str:
+    def of(self, kind: str, value: str, network: str | None = None) -> str:
         """``kind-…``, the same for the same value. A secret has one, whatever it is taken for."""
-        return self._of(kind, sha256(value), value)
+        return self._of(kind, sha256(value), value, network)
 
     def of_hash(self, kind: str, digest: str) -> str:
         """The same for a secret of which only the SHA-256 is known."""
-        return self._of(kind, digest, None)
+        return self._of(kind, digest, None, None)
 
     def known(self, kind: str, value: str) -> str | None:
         """The label that this value has already."""
@@ -59,21 +63,30 @@ class Labels:
         """Whether this text is a label that was given."""
         return text in self._given or (self._book is not None and self._book.has(text))
 
-    def _of(self, kind: str, digest: str, value: str | None) -> str:
+    def _of(self, kind: str, digest: str, value: str | None, network: str | None) -> str:
         key = (_table(kind), digest)
         label = self._known.get(key)
         if label is None:
             self.counts[kind] += 1
-            label = self._known[key] = self._new(kind, digest, value)
+            label = self._known[key] = self._new(kind, digest, value, network)
             self._given.add(label)
         return label
 
-    def _new(self, kind: str, digest: str, value: str | None) -> str:
+    def _new(self, kind: str, digest: str, value: str | None, network: str | None) -> str:
+        end = "" if network is None else self._end(network)
         if self._book is None:
-            return f"{kind}-{self.counts[kind]}"
+            return f"{kind}-{self.counts[kind]}{end}"
         if kind in SECRET_KINDS or value is None:
             return self._book.secret(kind, keyed(self._book.key, digest))
-        return self._book.name(kind, value)
+        return self._book.name(kind, value, end)
+
+    def _end(self, network: str) -> str:
+        """What a label says of its network: nothing of the first."""
+        if self._book is None:
+            number = self._networks.setdefault(network, len(self._networks) + 1)
+        else:
+            number = int(self._book.name("network", network).rpartition("-")[2])
+        return "" if number == 1 else f".{number}"
 
 
 def keyed(key: bytes, digest: str) -> str:

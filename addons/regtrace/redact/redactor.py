@@ -16,7 +16,7 @@ from enum import Enum
 from functools import lru_cache, partial
 from types import MappingProxyType
 
-from regtrace.redact import grammar, headers, prose, urls
+from regtrace.redact import addresses, grammar, headers, prose, urls
 from regtrace.redact.holdings import Holdings
 from regtrace.redact.labels import Book, Labels
 from regtrace.redact.secrets import METHOD_USERS
@@ -47,8 +47,6 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._/-]{0,254}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
 _LOCAL = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|0\.0\.0\.0|\[::1?\]")
-#: Addresses of a redacted capture: of the networks that are for examples.
-_EXAMPLES = ("192.0.2.", "198.51.100.", "2001:db8:a::", "2001:db8:c::")
 #: Behind the label of a host that a public DNS or network knows (RFC 2606).
 _PUBLIC_END = ".example"
 #: How the numbers begin that stand for accounts.
@@ -236,23 +234,29 @@ class Redactor:
         return self._name("service", text, obeys=is_word(text.replace(" ", "-")))
 
     def client_address(self, address: str | None) -> str | None:
-        if address is None or (self.level is Level.INTERNAL and is_address(address)):
+        """A client's address, or what a header says in its place."""
+        if not address or (self.level is Level.INTERNAL and is_address(address)):
             return address
-        return self.label("client", address)
+        place = addresses.place_of(address)
+        if place is None:
+            return self.label("value", address)
+        if _says_enough(address, place):
+            return address
+        return self._labels.of(place.client_kind, address, place.network)
 
     def address(self, text: str) -> str:
         """An IP address in a sentence. A client's has its label; loopback says enough to stay."""
-        client = self._labels.known("client", text)
+        place = addresses.place_of(text)
+        if place is None:
+            return self.label("value", text)
+        client = self._labels.known(place.client_kind, text)
         if self.level is Level.INTERNAL or client:
             return client or text
-        ip = ipaddress.ip_address(text)
-        if ip.is_loopback or ip.is_unspecified:
+        if _says_enough(text, place) or (self._holdings.labelled and addresses.is_made_up(text)):
             return text
-        if self._holdings.labelled and text.startswith(_EXAMPLES):
-            return text  # it stands for a label
         if not self.hides_names and self._holdings.names.get(text) == "host":
             return text
-        return self.label("address", text)
+        return self._labels.of(place.kind, text, place.network)
 
     def repository(self, name: str) -> str:
         return self._name("repository", name, obeys=_REPOSITORY.fullmatch(name) is not None)
@@ -363,6 +367,11 @@ def is_host(text: str) -> bool:
 
 def is_common_user(name: str) -> bool:
     return name.lower() in _COMMON_USERS
+
+
+def _says_enough(text: str, place: addresses.Place) -> bool:
+    """Whether this address may stay. Behind a ``%`` anything may stand."""
+    return place.scope == Reach.LOOPBACK and "%" not in text
 
 
 def is_address(text: str) -> bool:

@@ -58,9 +58,20 @@ NAME_KINDS = frozenset(
     """account address bucket capture client client-id digest host name object path repository scope
     service session tag url user""".split()
 )
-_KINDS = "|".join(sorted(SECRET_KINDS | NAME_KINDS, key=len, reverse=True))
+#: Of addresses a label says from where they can be reached; see addresses.py.
+ADDRESS_KINDS = frozenset(
+    ["client"]
+    + [f"{scope}-{kind}" for scope in ("link-local", "public") for kind in ("address", "client")]
+    + ["private-address"]
+)
+_KINDS = "|".join(sorted(SECRET_KINDS | NAME_KINDS | ADDRESS_KINDS, key=len, reverse=True))
+_ADDRESSES = "|".join(sorted(ADDRESS_KINDS))
+#: An address's label may name its network behind a dot.
 #: A keyed label has a digit, so that no two words of somebody's password read as one.
-LABEL = re.compile(rf"(?:{_KINDS})-(?:[0-9]{{1,9}}|(?=[a-z]*[2-7])[a-z2-7]{{8}})(?![\w-])")
+LABEL = re.compile(
+    rf"(?:(?:{_ADDRESSES})-[0-9]{{1,9}}\.[0-9]{{1,9}}"
+    rf"|(?:{_KINDS})-(?:[0-9]{{1,9}}|(?=[a-z]*[2-7])[a-z2-7]{{8}}))(?![\w-])"
+)
 #: distribution signs an upload's state with so many bytes; a made-up one is a label and dots.
 MAC_SIZE = 32
 

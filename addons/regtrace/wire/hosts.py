@@ -39,7 +39,7 @@ def reach(host: str) -> Reach:
         return _reach_of_name(host)
     if address.is_loopback or address.is_unspecified:
         return Reach.LOOPBACK
-    # RFC 5737's addresses stand for public ones in examples.
+    # RFC 5737's and 3849's addresses stand for public ones in examples.
     public = address.is_global or host.startswith(_EXAMPLES)
     return Reach.PUBLIC if public else Reach.PRIVATE
 
@@ -52,4 +52,4 @@ def _reach_of_name(host: str) -> Reach:
 
 
 _DOTTED_ENDS = tuple(f".{end}" for end in _PRIVATE_ENDS)
-_EXAMPLES = ("192.0.2.", "198.51.100.", "203.0.113.")
+_EXAMPLES = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:")
