@@ -17,7 +17,7 @@ from regtrace.follow import story
 from regtrace.follow.life import Ending
 from regtrace.redact.grammar import is_digest
 from regtrace.report import model
-from regtrace.report.decoded import plain_url, said
+from regtrace.report.decoded import KEYS, plain_url, said
 from regtrace.report.telling import Telling
 from regtrace.wire.leg import Leg
 
@@ -42,8 +42,16 @@ class Row(NamedTuple):
     said: Mapping[str, Any]
 
     def packed(self) -> bytes:
-        values: tuple[Any, ...] = self
-        return marshal.dumps(tuple(values))
+        values: tuple[Any, ...] = self[:-1]
+        return marshal.dumps((*values, *map(self.said.get, KEYS)))
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Row:
+        values = marshal.loads(packed)  # noqa: S302 - our own bytes, of this process
+        said = zip(KEYS, values[-len(KEYS) :], strict=True)
+        known = {key: value for key, value in said if value is not None}
+        fields: list[Any] = [*values[: -len(KEYS)], known]
+        return cls(*fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class Noted:
 
     @property
     def row(self) -> Row:
-        return Row(*marshal.loads(self.packed))  # noqa: S302 - our own bytes, of this process
+        return Row.unpacked(self.packed)
 
 
 @dataclass(frozen=True, slots=True)

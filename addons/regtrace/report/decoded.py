@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from regtrace.redact.redactor import Redactor
-from regtrace.report.header_names import header_names
+from regtrace.report.header_names import header_mask, header_names
 from regtrace.wire.leg import Leg
 from regtrace.wire.url import Url
 
@@ -33,8 +33,8 @@ def said(leg: Leg) -> dict[str, Any]:
         "manifest": leg.manifest and (leg.manifest.media_type or "", len(leg.manifest.layers)),
         "error": leg.error and (leg.error.code or "", leg.error.message, leg.error.dialect),
         "tunnel": leg.exchange.tunnel,
-        "request_headers": header_names(leg.exchange.request.headers),
-        "response_headers": header_names(response.headers) if response else (),
+        "request_headers": header_mask(leg.exchange.request.headers) or None,
+        "response_headers": (header_mask(response.headers) or None) if response else None,
     }
     return {key: value for key, value in known.items() if value not in _NOTHING}
 
@@ -85,7 +85,7 @@ def decoded(said: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
 
     Sorted by key, as in JSON: a form made of the JSON later is the same byte for byte.
     """
-    shown = {key: _SHOWN[key](redactor, said[key]) for key in sorted(said)}
+    shown = {key: _SHOWN[key](redactor, said[key]) for key in KEYS if key in said}
     return {key: value for key, value in shown.items() if value not in (None, [], "")}
 
 
@@ -144,6 +144,9 @@ _SHOWN: dict[str, Callable[[Redactor, Any], Any]] = {
     "manifest": _shown_manifest,
     "error": _shown_error,
     "tunnel": lambda redactor, tunnel: redactor.word(tunnel),
-    "request_headers": _as_it_is,
-    "response_headers": _as_it_is,
+    "request_headers": lambda _, mask: list(header_names(mask)),
+    "response_headers": lambda _, mask: list(header_names(mask)),
 }
+
+KEYS = tuple(sorted(_SHOWN))
+"""All that a leg may say."""

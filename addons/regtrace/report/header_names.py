@@ -28,15 +28,24 @@ _TELLING = frozenset(
 )
 """They tell who answered, or who stood between."""
 
-_NAMES = {name.lower(): name for name in DECIDING | _TELLING}
+_NAMES = tuple(sorted(DECIDING | _TELLING))
+_BITS = {name.lower(): 1 << place for place, name in enumerate(_NAMES)}
 
 
-def header_names(headers: Headers) -> tuple[str, ...]:
-    """Those of the list that are there, each once, sorted."""
-    return _listed(tuple([name for name, _ in headers]))
+def header_mask(headers: Headers) -> int:
+    """Those of the list that are there, a bit for each: a long capture has very many rows."""
+    return _mask(tuple([name for name, _ in headers]))
 
 
 @lru_cache(maxsize=256)  # a program sends the same fields with every message
-def _listed(names: tuple[str, ...]) -> tuple[str, ...]:
-    found = {_NAMES.get(name.lower()) for name in names}
-    return tuple(sorted(name for name in found if name))
+def _mask(names: tuple[str, ...]) -> int:
+    mask = 0
+    for name in names:
+        mask |= _BITS.get(name.lower(), 0)
+    return mask
+
+
+@lru_cache(maxsize=256)
+def header_names(mask: int) -> tuple[str, ...]:
+    """The names that these bits stand for, sorted."""
+    return tuple(name for place, name in enumerate(_NAMES) if mask >> place & 1)
