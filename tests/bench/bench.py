@@ -1,6 +1,6 @@
 """How fast, how much memory: a script that prints tables. No test, since machines differ.
 
-    PYTHONPATH=addons python tests/bench/bench.py [10000 100000]
+    python tests/bench/bench.py [10000 100000]
 
 Exchanges are pushes of one registry, eight at a time, as docker, podman and containerd send them.
 The second table compares ``regtrace report`` on a file with mitmproxy merely reading it, each in a
@@ -10,6 +10,7 @@ compares redacted copies with reading, mitmproxy's and our own.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import gc
 import multiprocessing
@@ -320,7 +321,23 @@ def growth(seconds: Sequence[float], sizes: Sequence[int]) -> str:
     return f"{seconds[-1] / seconds[0] / (sizes[-1] / sizes[0]):.2f}"
 
 
-def main(sizes: Sequence[int]) -> None:
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "sizes",
+        metavar="EXCHANGES",
+        nargs="*",
+        type=_count,
+        default=SIZES,
+        help="of a capture; growth is told between the first and the last (default: 10000 100000)",
+    )
+    sizes = parser.parse_args().sizes
     note = "(cost per exchange, last to first; linear is 1.00)"
     # What was a process's parent counts into its memory: this one stays small.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as alone:
@@ -342,4 +359,4 @@ def main(sizes: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(argument) for argument in sys.argv[1:]] or SIZES)
+    main()
