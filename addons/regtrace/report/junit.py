@@ -37,15 +37,22 @@ class _Case:
 
 def render(report: Report) -> str:
     suites = Xml.Element("testsuites")
+    errors: dict[str | None, list[Finding]] = {}
+    for finding in report.findings:
+        if finding.severity == "error":
+            errors.setdefault(finding.operation, []).append(finding)
     for number, operation in enumerate(report.operations):
-        suites.append(_suite(report, operation, number))
+        suites.append(_suite(report, operation, errors.get(operation.id, []), number))
     Xml.indent(suites)
     page = Xml.tostring(suites, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- {SCHEMA} -->\n{page}\n'
 
 
-def _suite(report: Report, operation: Operation, number: int) -> Xml.Element:
-    cases = list(_cases(report, operation))
+def _suite(
+    report: Report, operation: Operation, errors: Iterable[Finding], number: int
+) -> Xml.Element:
+    roots = [finding for finding in errors if finding.id in operation.root_findings]
+    cases = list(_cases(report, operation, roots))
     name = _text(operation_name(operation))
     made = [_case(case, name, accepted=operation.accepted) for case in cases]
     suite = Xml.Element(
@@ -73,12 +80,7 @@ def _suite(report: Report, operation: Operation, number: int) -> Xml.Element:
     return suite
 
 
-def _cases(report: Report, operation: Operation) -> Iterator[_Case]:
-    errors = [
-        finding
-        for finding in report.findings
-        if finding.id in operation.root_findings and finding.severity == "error"
-    ]
+def _cases(report: Report, operation: Operation, errors: Sequence[Finding]) -> Iterator[_Case]:
     within = {leg for transfer in operation.transfers for leg in transfer.legs}
     outside = tuple(leg for leg in operation.legs if leg not in within)
     told = {transfer.outcome for transfer in operation.transfers}
@@ -90,11 +92,11 @@ def _cases(report: Report, operation: Operation) -> Iterator[_Case]:
     outcome = "ok" if operation.outcome in told else operation.outcome
     yield _Case("session", outside, outcome, taken, errors)
     for transfer in operation.transfers:
-        own = [f for f in errors if f.transfer == transfer.id]
-        own = own or [f for f in errors if not set(transfer.legs).isdisjoint(f.legs)] or errors
+        named = [f for f in errors if f.transfer == transfer.id]
+        shared = [f for f in errors if not set(transfer.legs).isdisjoint(f.legs)]
         name = f"{transfer_name(transfer)} ({transfer.id})"
         took = seconds_between(0, transfer.seconds)
-        yield _Case(name, transfer.legs, transfer.outcome, took, own)
+        yield _Case(name, transfer.legs, transfer.outcome, took, named or shared or errors)
 
 
 def _case(case: _Case, suite: str, *, accepted: bool) -> Xml.Element:

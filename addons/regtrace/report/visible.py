@@ -34,6 +34,8 @@ def visible(text: str, *, keep: str = "", limit: int | None = None) -> str:
     the space) and the letters that draw nothing. Characters in ``keep`` stay, such as ``"\n"``. A
     result longer than ``limit`` characters is cut, never inside an escape, and ends with ``…``.
     """
+    if text.isprintable() and (text.isascii() or not _BLANK.search(text)):
+        return text if limit is None or len(text) <= limit else _cut(list(text), limit)
     shown: list[str] = []
     length = 0
     for character in text:

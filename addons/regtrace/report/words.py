@@ -182,14 +182,12 @@ def fold(findings: Iterable[Finding]) -> list[Explained]:
 
 def rivals_of(finding: Finding, findings: Iterable[Finding]) -> list[Finding]:
     """Those that would explain the same failed leg just as well, in their order."""
-    wanted = {*finding.rivals}
-    return [other for other in findings if other.id in wanted and other.id != finding.id]
+    wanted = {*finding.rivals} - {finding.id}
+    return [other for other in findings if other.id in wanted] if wanted else []
 
 
 def rival_lines(finding: Finding, findings: Iterable[Finding]) -> list[str]:
     """``Or: a proxy refused it. Tell them apart with: curl -v …``, for forms of plain lines."""
-    if not finding.rivals:
-        return []
     return [
         f"Or: {rival.title}." + (f" Tell them apart with: {rival.check[0]}" if rival.check else "")
         for rival in rivals_of(finding, findings)
