@@ -85,17 +85,34 @@ def test_what_went_wrong_waits_for_the_logs_alone() -> None:
     assert list(draft.legs()) == []
 
 
-@pytest.mark.parametrize("ending", [".json", ".txt"])
-def test_a_secret_in_the_last_of_many_rows_leaves_nothing_behind(
+SECRET = ', "S3cr\\et-of-m1ne'
+
+
+@pytest.mark.parametrize("ending", [".json", ".html"])
+def test_a_secret_in_the_last_of_many_legs_leaves_nothing_behind(
     tmp_path: Path, ending: str
 ) -> None:
     short = report()
     leg = short.legs["leg-1"]
-    legs = {f"leg-{n}": replace(leg, id=f"leg-{n}") for n in range(1, 5_000)}
-    legs["leg-5000"] = replace(leg, id="leg-5000", url='https://x.test/a, "S3cr\\et-of-m1ne/b')
+    legs = {f"leg-{n}": replace(leg, id=f"leg-{n}") for n in range(1, 3_000)}
+    legs["leg-3000"] = replace(leg, id="leg-3000", url=f"https://x.test/a{SECRET}/b")
+    refused(replace(short, legs=legs), tmp_path, ending)
+
+
+@pytest.mark.parametrize("ending", [".json", ".txt", ".junit.xml"])
+def test_a_secret_is_found_where_a_page_would_cut_it(tmp_path: Path, ending: str) -> None:
+    short = report()
+    (operation,) = short.operations
+    many = [replace(operation, id=f"push-{n}", outcome="ok") for n in range(1, 3_000)]
+    name = "team/" * 60 + SECRET
+    last = replace(operation, id="push-3000", outcome="ok", repository=name)
+    refused(replace(short, operations=(*many, last)), tmp_path, ending)
+
+
+def refused(long: model.Report, folder: Path, ending: str) -> None:
     gate = Gate()
-    output.write(replace(short, legs=legs), [str(tmp_path / f"a{ending}")], gate)
-    gate.taint("request.header.X", ', "S3cr\\et-of-m1ne')
+    output.write(long, [str(folder / f"a{ending}")], gate)
+    gate.taint("request.header.X", SECRET)
     with pytest.raises(output.Leaking):
-        output.write(replace(short, legs=legs), [str(tmp_path / f"b{ending}")], gate)
-    assert [path.name for path in tmp_path.iterdir()] == [f"a{ending}"]
+        output.write(long, [str(folder / f"b{ending}")], gate)
+    assert [path.name for path in folder.iterdir()] == [f"a{ending}"]

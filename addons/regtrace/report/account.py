@@ -7,8 +7,10 @@ capture, exchanges as they were read would have filled the memory by then.
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from regtrace.diagnose.engine import Diagnosis
@@ -20,6 +22,9 @@ from regtrace.report import model
 from regtrace.report.decoded import KEYS, plain_url, said
 from regtrace.report.telling import Telling
 from regtrace.wire.leg import Leg
+
+#: Legs that are packed at once.
+_TOGETHER = 16
 
 
 class Row(NamedTuple):
@@ -41,30 +46,38 @@ class Row(NamedTuple):
     connection: str
     said: Mapping[str, Any]
 
-    def packed(self) -> bytes:
-        values: tuple[Any, ...] = self[:-1]
-        return marshal.dumps((*values, *map(self.said.get, KEYS)))
 
-    @classmethod
-    def unpacked(cls, packed: bytes) -> Row:
-        values = marshal.loads(packed)  # noqa: S302 - our own bytes, of this process
-        said = zip(KEYS, values[-len(KEYS) :], strict=True)
-        known = {key: value for key, value in said if value is not None}
-        fields: list[Any] = [*values[: -len(KEYS)], known]
-        return cls(*fields)
+def packed(rows: Iterable[Row]) -> bytes:
+    """Rows of one operation have much in common."""
+    values = [(*row[:-1], *map(row.said.get, KEYS)) for row in rows]
+    return zlib.compress(marshal.dumps(values), level=1)
+
+
+@lru_cache(maxsize=128)  # rows are read in the order of time, of many operations at once
+def unpacked(packed: bytes) -> tuple[Row, ...]:
+    rows = marshal.loads(zlib.decompress(packed))  # noqa: S302 - our own bytes, of this process
+    return tuple(map(_row, rows))
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    said = zip(KEYS, values[-len(KEYS) :], strict=True)
+    known = {key: value for key, value in said if value is not None}
+    fields: list[Any] = [*values[: -len(KEYS)], known]
+    return Row(*fields)
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A leg, packed: there may be very many."""
+    """A leg, packed with its neighbours: there may be very many."""
 
     started: float
     id: str
     packed: bytes
+    place: int
 
     @property
     def row(self) -> Row:
-        return Row.unpacked(self.packed)
+        return unpacked(self.packed)[self.place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +115,7 @@ class Account:
                 _transfer(transfer, roles.get(transfer.digest or ""))
                 for transfer in operation.transfers
             ),
-            legs=tuple(_noted(leg, operation, within.get(leg.id)) for leg in legs),
+            legs=tuple(_noted(legs, operation, within)),
             diagnosis=replace(diagnosis, findings=tuple(_bare(f, bare) for f in findings)),
             places=tuple(
                 places[id(f.fails.transfer)] if f.fails.transfer else None for f in findings
@@ -131,9 +144,19 @@ def _bare(finding: Finding, operation: story.Operation) -> Finding:
     )
 
 
-def _noted(leg: Leg, operation: story.Operation, transfer: int | None) -> Noted:
+def _noted(
+    legs: Sequence[Leg], operation: story.Operation, within: Mapping[str, int]
+) -> Iterator[Noted]:
+    for start in range(0, len(legs), _TOGETHER):
+        some = legs[start : start + _TOGETHER]
+        rows = packed(_row_of(leg, operation, within.get(leg.id)) for leg in some)
+        for place, leg in enumerate(some):
+            yield Noted(leg.started, leg.id, rows, place)
+
+
+def _row_of(leg: Leg, operation: story.Operation, transfer: int | None) -> Row:
     exchange = leg.exchange
-    row = Row(
+    return Row(
         kind=leg.kind.value,
         method=leg.method,
         url=plain_url(leg.url),
@@ -149,7 +172,6 @@ def _noted(leg: Leg, operation: story.Operation, transfer: int | None) -> Noted:
         connection=exchange.connection.id,
         said=said(leg),
     )
-    return Noted(leg.started, leg.id, row.packed())
 
 
 def _transfer(transfer: story.Transfer, role: str | None) -> model.Transfer:

@@ -10,6 +10,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from regtrace import __version__
 from regtrace.diagnose import rules
@@ -165,8 +166,6 @@ class _Scribe:
         self._accounts = accounts
         legs = sorted((leg.started, leg.id) for account in accounts for leg in account.legs)
         self._leg_ids = {leg_id: f"leg-{n}" for n, (_, leg_id) in enumerate(legs, 1)}
-        self._operations: dict[str, str] = {}
-        """Exchange of a leg → id of its operation."""
         self._ids: dict[int, str] = {}
         """Of each account and finding, by identity."""
         counts: Counter[str] = Counter()
@@ -175,10 +174,15 @@ class _Scribe:
             kind = account.operation.kind.value
             counts[kind] += 1
             self._ids[id(account)] = f"{kind}-{counts[kind]}"
-            self._operations.update((leg.id, f"{kind}-{counts[kind]}") for leg in account.legs)
             for finding in account.diagnosis.findings:
                 findings += 1
                 self._ids[id(finding)] = f"finding-{findings}"
+
+    @cached_property
+    def _operations(self) -> dict[str, str]:
+        """Exchange of a leg → id of its operation."""
+        accounts = self._accounts
+        return {leg.id: self._ids[id(account)] for account in accounts for leg in account.legs}
 
     def operation(self, account: Account) -> model.Operation:
         operation, redactor = account.operation, self.redactor

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -46,6 +47,9 @@ ENDINGS = {
     ".har": "har",
     ".html": "html",
 }
+#: Formats that show no more of a leg than its name, such as ``GET 401``, or not cut; all else they
+#: have from operations and findings.
+_NAMES_LEGS = frozenset({"text", "github", "junit", "sarif"})
 #: Parts of a JSON report that are judged and written at once: half a megabyte.
 _ROWS_AT_ONCE = 1024
 #: Begins a text of JSON; within one, a backslash stands before a quote.
@@ -127,7 +131,7 @@ def _pieces(report: Report, form: str, gate: Gate) -> Iterator[str]:
         yield from _values(report, gate)
         return
     # Text is wrapped and cut to columns, which may tear a value apart; JSON has each one whole.
-    for _ in _values(report, gate):
+    for _ in _values(replace(report, legs={}) if form in _NAMES_LEGS else report, gate):
         pass
     output = FORMATS[form](report)
     passed(output, gate)
