@@ -66,12 +66,23 @@ _PAGES = (
     ("upstream connect error or disconnect/reset before headers", "envoy"),
     ("no healthy upstream", "envoy"),
     ("no server is available to handle this request", "haproxy"),
+    ("the server returned an invalid or incomplete response", "haproxy"),
+    ("the server didn't respond in time.", "haproxy"),
+    ("request forbidden by administrative rules", "haproxy"),
+    ("your browser didn't send a complete request in time", "haproxy"),
     ("default backend - 404", "ingress-nginx"),
     ("the request verb is invalid", "iis"),
     ("incapsula incident id", "imperva"),
     ("fortiguard", "fortinet"),
     ("zscaler", "zscaler"),
 )
+
+#: All that some products say, and too little to look for among other words (lower case).
+_LINES = {
+    "no available server": "traefik",
+    "rbac: access denied": "envoy",
+    "upstream request timeout": "envoy",
+}
 
 #: Headers that only one product sends, whatever ``Server`` says.
 _MARKS = (
@@ -121,6 +132,8 @@ def _by_page(page: str) -> Answerer | None:
         if product:
             return Answerer(product, match[2])
     lower = page.lower()
+    if line := _LINES.get(lower.strip()):
+        return Answerer(line)
     return next((Answerer(product) for words, product in _PAGES if words in lower), None)
 
 

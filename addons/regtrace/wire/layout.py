@@ -60,7 +60,9 @@ def is_storage_layout(path: str) -> bool:
     return _TREE.search(tail) is not None or _QUAY.search(tail) is not None
 
 
-_VIRTUAL_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9.-]{1,62})\.s3[.-][a-z0-9.-]*amazonaws\.com")
+_VIRTUAL_HOST = re.compile(
+    r"(?P<bucket>[a-z0-9][a-z0-9.-]{1,62})\.s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?\Z"
+)
 
 
 def bucket_and_key(url: Url) -> tuple[str | None, str | None]:
@@ -79,7 +81,7 @@ def bucket_and_key(url: Url) -> tuple[str | None, str | None]:
 _COMPASS = r"(?:central|(?:north|south)?(?:east|west)|north|south)"
 _REGION_NAME = rf"(?:us|eu|ap|ca|sa|me|af|cn|il|mx)(?:-gov|-iso[a-z]?)?-{_COMPASS}-[0-9]"
 _REGION = re.compile(
-    rf"(?:^|\.)s3(?:\.dualstack|-fips)?[.-](?P<region>{_REGION_NAME})\.amazonaws\.com(?:\.cn)?\Z"
+    rf"(?:^|\.)s3(?:-fips|-r-w)?(?:\.dualstack)?[.-](?P<region>{_REGION_NAME})\.amazonaws\.com(?:\.cn)?\Z"
 )
 
 
