@@ -167,6 +167,8 @@ def test_what_the_request_alone_says(line: str, kind: Kind) -> None:
         ("GET /v2", 301, {}, DOCKER, Kind.PING),
         ("POST /v2/", 405, VOICE, DOCKER, Kind.OTHER),
         ("GET /v2/_catalog?n=100", 200, VOICE, "curl/8.5.0", Kind.CATALOG),
+        ("GET /v2/app/manifests/site.json", 404, {}, "Mozilla/5.0 (X11)", Kind.OTHER),
+        ("GET /v2/app/manifests/1", 200, VOICE, "Mozilla/5.0 (X11)", Kind.MANIFEST_GET),
         ("GET /v1/_ping", 404, {}, DOCKER, Kind.OTHER),
         ("GET /v2/_oci/ext/discover", 404, VOICE, DOCKER, Kind.OTHER),
     ],
@@ -175,6 +177,25 @@ def test_a_root_is_a_registrys_when_something_else_says_so(
     line: str, status: int | None, answer: dict[str, str], agent: str, kind: Kind
 ) -> None:
     assert decode(exchange(line, status, answer, User_Agent=agent)).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("method", "referer", "kind"),
+    [
+        ("GET", f"https://pkg.test/v2/p/r/blobs/{DIGEST}", Kind.STORAGE),
+        ("HEAD", "https://pkg.test/v2/p/r/manifests/1", Kind.STORAGE),
+        ("PUT", f"https://pkg.test/v2/p/r/blobs/{DIGEST}", Kind.OTHER),
+        ("GET", "https://pkg.test/v2/", Kind.OTHER),
+        ("GET", "https://pkg.test/", Kind.OTHER),
+        ("GET", "https://[", Kind.OTHER),
+    ],
+)
+def test_who_was_sent_on_by_a_registry_is_at_its_storage(
+    method: str, referer: str, kind: Kind
+) -> None:
+    """Artifact Registry's downloads: a path that says nothing, and no signature."""
+    line = f"{method} https://pkg.test/artifacts-downloads/namespaces/p/downloads/AF2a"
+    assert decode(exchange(line, Referer=referer)).kind is kind
 
 
 def test_a_root_with_the_registrys_error_is_its_ping() -> None:

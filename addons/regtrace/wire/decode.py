@@ -143,10 +143,11 @@ def _kind(
     if endpoint is None:
         if asked is not None:
             return Kind.TOKEN
-        return Kind.STORAGE if read_presigned(url) and method in {"GET", "HEAD"} else Kind.OTHER
-    if endpoint.route in _NEEDS_CORROBORATION and not _is_registry(
-        exchange, client, challenges, error
-    ):
+        reads = method in {"GET", "HEAD"}
+        led_here = reads and (read_presigned(url) or _was_sent_on(exchange.request.headers))
+        return Kind.STORAGE if led_here else Kind.OTHER
+    doubtful = endpoint.route in _NEEDS_CORROBORATION or _is_browser(client)
+    if doubtful and not _is_registry(exchange, client, challenges, error):
         return Kind.OTHER
     if endpoint.route is Route.UPLOADS and method == "POST":
         return Kind.MOUNT if url.param("mount") else Kind.UPLOAD_START
@@ -189,6 +190,19 @@ def _is_registry(
         return True
     headers = exchange.response.headers if exchange.response else Headers()
     return bool(challenges) or is_registry_voice(headers, error)
+
+
+def _is_browser(client: Client | None) -> bool:
+    """Whoever says Mozilla looks at other products' paths below ``/v2/`` too."""
+    return client is not None and client.product == "Mozilla"
+
+
+def _was_sent_on(headers: Headers) -> bool:
+    """Whether a registry's redirect led here, as Go's clients say it (net/http client.go)."""
+    told = headers.get("Referer")
+    came_from = parse_url(told) if told else None
+    place = parse_endpoint(came_from.path) if came_from else None
+    return place is not None and place.route in {Route.BLOB, Route.MANIFEST}
 
 
 #: Answered in JSON, or with nothing, by every registry.
