@@ -200,14 +200,14 @@ def test_two_builds_share_the_connections_of_one_buildkitd() -> None:
         client B = buildkit/v0.16.0 from 10.0.0.7
         A: token push,pull team/app -> 200
         B: token push,pull team/app -> 200
-        A: HEAD blob L1 c=shared -> 404
-        B: HEAD blob L2 c=shared -> 404
-        A: POST uploads c=shared -> 202
-        B: POST uploads c=shared -> 202
-        B: PUT u2 L2 body=L2 c=shared -> 201
-        A: PUT u1 L1 body=L1 c=shared -> 201
-        B: PUT manifest b [cfgB L2] c=shared -> 201
-        A: PUT manifest a [cfgA L1] c=shared -> 201
+        A: HEAD blob L1 c=*shared -> 404
+        B: HEAD blob L2 c=*shared -> 404
+        A: POST uploads c=*shared -> 202
+        B: POST uploads c=*shared -> 202
+        B: PUT u2 L2 body=L2 c=*shared -> 201
+        A: PUT u1 L1 body=L1 c=*shared -> 201
+        B: PUT manifest b [cfgB L2] c=*shared -> 201
+        A: PUT manifest a [cfgA L1] c=*shared -> 201
         """,
         """
         push team/app a: ok
@@ -502,3 +502,222 @@ def test_only_a_part_of_the_traffic_passes_the_proxy() -> None:
           manifest 1 uploaded
         """,
     )
+
+
+TRACES = tuple(f"00-{letter * 32}-{letter * 16}-01" for letter in "ab")
+
+
+def test_two_builds_without_tokens_are_told_apart_by_their_traces() -> None:
+    legs = (
+        "A: HEAD blob L1 -> 404",
+        "B: HEAD blob L2 -> 404",
+        "A: POST uploads -> 202",
+        "B: POST uploads -> 202",
+        "B: PUT u2 L2 body=L2 -> 201",
+        "A: PUT u1 L1 body=L1 -> 201",
+        "B: PUT manifest b [cfgB L2] -> 201",
+        "A: PUT manifest a [cfgA L1] -> 201",
+    )
+    traced = (
+        f"{leg.replace(' ->', ' c=*shared ->')}\n  > traceparent: {TRACES['AB'.index(leg[0])]}"
+        for leg in legs
+    )
+    check(
+        """
+        registry https://ecr.test basic
+        client A = buildkit/v0.16.0 from 10.0.0.7
+        client B = buildkit/v0.16.0 from 10.0.0.7
+        """
+        + "\n".join(traced),
+        """
+        push team/app a: ok
+          L1 uploaded
+          manifest a uploaded
+        push team/app b: ok
+          L2 uploaded
+          manifest b uploaded
+        """,
+    )
+
+
+def test_a_trace_of_its_own_for_each_request_tells_nothing_apart() -> None:
+    """As a service mesh gives it to what has none."""
+    legs = (
+        "HEAD blob L1 c=1 -> 200",
+        "HEAD blob L2 c=2 -> 200",
+        "HEAD blob L1 c=1 -> 200",
+        "PUT manifest 1 [cfg L1 L2] c=2 -> 201",
+    )
+    traced = (
+        f"{leg}\n  > traceparent: 00-{number}{'0' * 31}-{'1' * 16}-01"
+        for number, leg in enumerate(legs, 1)
+    )
+    check(
+        "registry https://ecr.test basic\nclient buildkit/v0.16.0\n" + "\n".join(traced),
+        """
+        push team/app 1: ok
+          L1 existed
+          L2 existed
+          manifest 1 uploaded
+        """,
+    )
+
+
+def test_builds_that_begin_with_a_challenge_on_shared_connections() -> None:
+    check(
+        """
+        client A = buildkit/v0.16.0 from 10.0.0.7
+        client B = buildkit/v0.16.0 from 10.0.0.7
+        A: HEAD blob L1 c=*1 -> 401
+        A: token push,pull team/app -> 200
+        A: HEAD blob L1 c=*1 -> 200
+        B: HEAD blob L2 c=*1 -> 401
+        & B: HEAD blob cfgB c=*2 -> 401
+        B: token push,pull team/app POST -> 404
+        B: token push,pull team/app -> 200
+        B: HEAD blob L2 c=*2 -> 200
+        & B: HEAD blob cfgB c=*1 -> 200
+        A: PUT manifest a [cfgA L1] c=*1 -> 201
+        B: PUT manifest b [cfgB L2] c=*2 -> 201
+        """,
+        """
+        push team/app a: ok
+          L1 existed
+          manifest a uploaded
+        push team/app b: ok
+          L2 existed
+          cfgB existed
+          manifest b uploaded
+        """,
+    )
+    assert [len(op.legs) for op in operations_of(BUILDS_IN_TURN)] == [4, 5]
+
+
+BUILDS_IN_TURN = """
+    client A = buildkit/v0.16.0 from 10.0.0.7
+    client B = buildkit/v0.16.0 from 10.0.0.7
+    A: HEAD blob L1 c=*1 -> 401
+    A: token push,pull team/app -> 200
+    A: HEAD blob L1 c=*1 -> 200
+    B: HEAD blob L2 c=*1 -> 401
+    B: token push,pull team/app POST -> 404
+    B: token push,pull team/app -> 200
+    B: HEAD blob L2 c=*1 -> 200
+    A: PUT manifest a [cfgA L1] c=*1 -> 201
+    B: PUT manifest b [cfgB L2] c=*1 -> 201
+"""
+
+
+def test_the_connections_of_a_proxy_in_front_are_nobodys() -> None:
+    """What opens one for each request, or calls itself otherwise, does not own the one it is on."""
+    story = """
+        client A = docker/20.10.24 from 10.0.0.7
+        client B = docker/20.10.24 from 10.0.0.7
+        A: GET /v2/ c=*1 -> 401
+        A: token push,pull team/app -> 200
+        B: GET /v2/ c=*1 -> 401
+        B: token push,pull team/app -> 200
+        A: HEAD blob L1 c=*1 -> 200
+        B: HEAD blob L2 c=*1 -> 200
+        A: PUT manifest a [cfg L1] c=*1 -> 201
+        B: PUT manifest b [cfg L2] c=*1 -> 201
+    """
+    expected = """
+        push team/app a: ok
+          L1 existed
+          manifest a uploaded
+        push team/app b: ok
+          L2 existed
+          manifest b uploaded
+    """
+    check(story, expected)
+    check(story.replace("B = docker/20.10.24", "B = crane/0.19.1"), expected)
+    check(story.replace("docker/20", "docker/29").replace("B = docker", "B = skopeo"), expected)
+
+
+def test_two_registries_with_one_token_server() -> None:
+    """Also on two ports of one host, and below two prefixes: one repository name, two places."""
+    story = """
+        client A = oras/1.2.0 from 10.0.0.7
+        client B = oras/1.2.0 from 10.0.0.7
+        registry FIRST
+        A: GET manifest 1 [cfg L1] -> 401
+        A: token pull team/app -> 200
+        A: GET manifest 1 [cfg L1] -> 200
+        registry SECOND
+        B: HEAD blob L1 -> 401
+        B: token pull,push team/app -> 200
+        B: HEAD blob L1 -> 404
+        B: POST uploads -> 202
+        registry FIRST
+        A: GET blob L1 -> 200
+        registry SECOND
+        B: PUT u1 L1 body=L1 -> 201
+        B: PUT manifest 1 [cfg L1] -> 201
+    """
+    for first, second in (
+        ("https://one.test", "https://two.test"),
+        ("https://one.test:5000", "https://one.test:5001"),
+        ("https://one.test/artifactory/api/docker/a", "https://one.test/artifactory/api/docker/b"),
+    ):
+        check(
+            story.replace("FIRST", first).replace("SECOND", second),
+            """
+            pull team/app 1: ok
+              manifest 1 downloaded
+              L1 downloaded
+            push team/app 1: ok
+              L1 uploaded
+              manifest 1 uploaded
+            """,
+        )
+
+
+def test_one_engine_pulls_while_it_pushes() -> None:
+    check(
+        """
+        client A = docker-containerd/29.1.0 from 10.0.0.7
+        client B = docker-containerd/29.1.0 from 10.0.0.7
+        A: HEAD manifest 1 [cfg L1] -> 401
+        A: token pull team/app -> 200
+        A: HEAD manifest 1 [cfg L1] -> 200
+        A: GET manifest 1 [cfg L1] -> 200
+        B: HEAD blob L2 -> 401
+        B: token push,pull team/app -> 200
+        A: GET blob L1 -> 200
+        B: HEAD blob L2 -> 200
+        B: PUT manifest 2 [cfg L2] -> 201
+        A: GET blob cfg -> 200
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded
+          cfg downloaded
+        push team/app 2: ok
+          L2 existed
+          manifest 2 uploaded
+        """,
+    )
+
+
+def test_a_token_that_was_refused_in_one_form_belongs_to_who_asks_in_the_other() -> None:
+    operations = operations_of(
+        """
+        client A = jib/3.4.0 from 10.0.0.7
+        client B = containerd/1.7.20 from 10.0.0.7
+        A: GET /v2/ -> 401
+        B: HEAD blob L2 -> 401
+        B: token push,pull team/app POST -> 404
+        A: token push,pull team/app -> 200
+        B: token push,pull team/app -> 200
+        B: HEAD blob L2 -> 200
+        A: HEAD blob L1 -> 200
+        A: PUT manifest a [cfg L1] -> 201
+        B: PUT manifest b [cfg L2] -> 201
+        """
+    )
+    assert [[leg.status for leg in op.legs_of_kind(Kind.TOKEN)] for op in operations] == [
+        [200],
+        [404, 200],
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from retelling import check, operations_of
 
 PUSHED = """
@@ -143,6 +144,49 @@ def test_docker_mount_refused_then_uploaded() -> None:
         PATCH u1 L1 -> 202
         PUT u1 L1 -> 201
         HEAD blob L1 -> 200
+        PUT manifest 1 [cfg L1] -> 201
+        """,
+        """
+        push team/app 1: ok
+          L1 uploaded
+          manifest 1 uploaded
+        """,
+    )
+
+
+@pytest.mark.parametrize("client", ["docker/24.0.7", "-"])
+def test_a_token_for_the_mount_names_one_repository(client: str) -> None:
+    """docker fetches one for each mount, and a rule of somebody's rewrote what it asks for. It is
+    the ping that opens a push: also of who does not say that he is docker."""
+    check(
+        f"""
+        client {client}
+        GET /v2/ -> 401
+        token push,pull team/app -> 200
+        token push,pull team/app -> 200
+        POST uploads mount=L1 from=base/app -> 202
+        PATCH u1 L1 -> 202
+        PUT u1 L1 -> 201
+        HEAD blob L1 -> 200
+        PUT manifest 1 [cfg L1] -> 201
+        """,
+        """
+        push team/app 1: ok
+          L1 uploaded
+          manifest 1 uploaded
+        """,
+    )
+
+
+def test_an_upload_goes_on_after_a_long_silence() -> None:
+    check(
+        """
+        client skopeo/1.14.2
+        GET /v2/ -> 401
+        token pull,push team/app -> 200
+        POST uploads -> 202
+        +200s PATCH u1 L1 -> 202
+        PUT u1 L1 -> 201
         PUT manifest 1 [cfg L1] -> 201
         """,
         """

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from regtrace.follow.story import by_start
 from regtrace.follow.strands import Strand, strands, tags_again
-from regtrace.wire.client import HABITS, Family
+from regtrace.wire.client import HABITS, Client, Family
 from regtrace.wire.leg import Kind, Leg
 
 #: Seconds between a ping (or a token without a scope) and the operation that it opens.
@@ -120,7 +120,8 @@ def _opener(
             pings.pop()
         for ping in reversed(pings[-MOST_SERVED:]):
             soon = story.started - ping.started <= PRELUDE
-            if soon and id(ping) not in given and _same_client(story, ping):
+            fits = soon and _same_client(story, ping) and not _apart(story, ping)
+            if fits and id(ping) not in given:
                 return ping
     return None
 
@@ -204,7 +205,7 @@ def _likeliest(story: Strand, hosts: Iterable[Strand]) -> Strand:
 
 
 def _belongs(story: Strand, operation: Strand) -> bool:
-    if not _same_client(story, operation):
+    if not _same_client(story, operation) or _are_two_builds(story, operation):
         return False
     if _asks_next_host(story, operation):
         return True
@@ -214,6 +215,10 @@ def _belongs(story: Strand, operation: Strand) -> bool:
         return tags_again(story, operation)
     if story.reads_only and operation.reads_only and _another_tag(story, operation):
         return False
+    if story.tag is not None and operation.gave_up_by(story.started):
+        return False
+    if _one_pulls(story, operation) and operation.family in _NEVER_BOTH:
+        return False
     if _begins_copy_again(story, operation):
         return True
     return not _opened_its_own(story, operation)
@@ -221,14 +226,41 @@ def _belongs(story: Strand, operation: Strand) -> bool:
 
 def _same_client(one: Strand, other: Strand) -> bool:
     """No sign that two programs speak. Who only fetched a token does not count."""
-    if one.client is None or other.client is None:
+    return _same_program(one.client, other.client)
+
+
+def _same_program(one: Client | None, other: Client | None) -> bool:
+    if one is None or other is None:
         return True
-    return (one.client.product, one.client.version) == (other.client.product, other.client.version)
+    return (one.product, one.version) == (other.product, other.version)
+
+
+def _are_two_builds(one: Strand, other: Strand) -> bool:
+    return None not in {one.trace, other.trace} and one.trace != other.trace
 
 
 def _same_registry(one: Strand, other: Strand) -> bool:
     """Same registry host, or a token realm that the other's challenges name."""
-    return bool(one.registries & other.registries or one.realms & other.realms)
+    known = one.registries & other.registries or one.realms & other.realms
+    return bool(known) and not _apart(one, other)
+
+
+def _apart(one: Strand, other: Strand) -> bool:
+    """Each addresses a registry of its own: another host, port or prefix, whoever gives tokens."""
+    both = one.addresses and other.addresses
+    return bool(both) and one.addresses.isdisjoint(other.addresses)
+
+
+#: Whose pushes read nothing, and whose pulls have connections of their own (moby daemon/hosts.go
+#: RegistryHosts, containerd core/remotes/docker/pusher.go).
+_NEVER_BOTH = frozenset({Family.CONTAINERD, Family.DOCKER_CONTAINERD})
+
+
+def _one_pulls(story: Strand, operation: Strand) -> bool:
+    """One has fetched, the other is written to."""
+    return (story.only_fetches and operation.written is not None) or (
+        operation.only_fetches and story.written is not None
+    )
 
 
 def _another_tag(story: Strand, operation: Strand) -> bool:
@@ -236,7 +268,8 @@ def _another_tag(story: Strand, operation: Strand) -> bool:
 
 
 def _opened_its_own(story: Strand, operation: Strand) -> bool:
-    if HABITS[operation.family].pings:
+    pings = HABITS[operation.family].pings
+    if pings or (pings is None and operation.ping_at is not None):
         own = story.ping_at is not None
         return own and (operation.ping_at is not None or operation.started < story.started)
     if story.push_token_at is None and operation.push_token_at is not None:
@@ -277,9 +310,11 @@ def _asks_next_host(story: Strand, operation: Strand) -> bool:
 
 def _attached(preludes: Iterable[Strand], operations: list[Strand]) -> list[Strand]:
     """Pings nobody took, logins, failed tunnels: to the operation they served, or on their own."""
+    preludes = list(preludes)
+    stray = {digest for prelude in preludes for digest in prelude.digests}
     known: dict[tuple[str | None, str], list[Strand]] = {}
     for operation in sorted(operations, key=_by_start):
-        for name in operation.registries | operation.led_to:
+        for name in operation.registries | operation.led_to | (stray & operation.digests):
             known.setdefault((operation.client_host, name), []).append(operation)
     alone: list[Strand] = []
     latest: dict[tuple[str | None, str], Strand] = {}
@@ -300,28 +335,39 @@ def _attached(preludes: Iterable[Strand], operations: list[Strand]) -> list[Stra
 
 
 def _served(prelude: Strand, known: Mapping[tuple[str | None, str], list[Strand]]) -> Strand | None:
-    """The operation nearest in time that had to do with this host."""
+    """The operation nearest in time that had to do with this blob or, failing that, this host."""
     if prelude.is_login and Kind.PING in prelude.kinds:
         return None
+    fitting = _fitting(prelude, prelude.digests, known) or _fitting(prelude, prelude.hosts, known)
+    return min(
+        fitting,
+        key=lambda op: (abs(op.started - prelude.started), op.started),
+        default=None,
+    )
+
+
+def _fitting(
+    prelude: Strand,
+    names: Iterable[str],
+    known: Mapping[tuple[str | None, str], list[Strand]],
+) -> list[Strand]:
     fitting: dict[int, Strand] = {}
-    for name in prelude.hosts:
+    for name in names:
         operations = known.get((prelude.client_host, name), [])
         soon = bisect_right(operations, prelude.started + PRELUDE, key=lambda op: op.started)
         for operation in operations[max(soon - MOST_SERVED, 0) : soon]:
             if not operation.silent_at(prelude.started) and _may_serve(prelude, operation):
                 fitting[id(operation)] = operation
-    return min(
-        fitting.values(),
-        key=lambda op: (abs(op.started - prelude.started), op.started),
-        default=None,
-    )
+    return list(fitting.values())
 
 
 def _may_serve(prelude: Strand, operation: Strand) -> bool:
     """An answered ping opens one operation; one that has its own is not its."""
     if prelude.connections & operation.connections:
         return True
-    if not _same_client(prelude, operation):
+    if not _same_client(prelude, operation) or _apart(prelude, operation):
+        return False
+    if Kind.STORAGE in prelude.kinds and not _same_program(prelude.any_client, operation.client):
         return False
     return prelude.ping_at is None or operation.ping_at is None
 

@@ -7,10 +7,11 @@ once its manifest is in place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from regtrace.follow.joins import bare, realms_in, referring_endpoint
+from regtrace.follow.joins import bare, realms_in, referrer, referring_endpoint
 from regtrace.follow.story import by_start
 from regtrace.wire.client import HABITS, Client, Family
 from regtrace.wire.endpoint import Endpoint
@@ -24,8 +25,14 @@ SILENCE = 90.0
 #: Seconds that a leg without an answer is taken to be busy: a large layer over a slow line.
 BUSY = 3600.0
 
+#: Asked where an answer led, right or wrong.
+_IN_SESSION = UPLOAD_KINDS - {Kind.UPLOAD_START, Kind.MOUNT}
+#: Registries whose images have another name than their host (containerd registry.go DefaultHost).
+_API_HOSTS = {"docker.io": "registry-1.docker.io"}
+
 _WRITES = (UPLOAD_KINDS | {Kind.MANIFEST_PUT}) - {Kind.UPLOAD_STATUS}
 _NEVER = float("-inf")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-")
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +54,9 @@ class Strand:
     """The kept-alive connections on which it addressed the registry."""
     registries: set[str] = field(default_factory=set)
     """Host names: a wrong Location changes scheme and port, not the operation."""
+    addresses: set[tuple[str, int, str]] = field(default_factory=set)
+    """Whom it addressed of its own accord, by the name that images have: with the port, unless it
+    goes without saying, and with what stands before ``/v2/``."""
     realms: set[Url] = field(default_factory=set)
     """Token endpoints that were asked, or named by a challenge."""
     hosts: set[str] = field(default_factory=set)
@@ -72,6 +82,9 @@ class Strand:
     token_refused_at: float = _NEVER
     ping_at: float | None = None
     """When the registry answered its ping."""
+    traces: set[str] = field(default_factory=set)
+    traced: int = 0
+    """How many legs were part of a trace."""
     is_login: bool = False
 
     @property
@@ -97,9 +110,24 @@ class Strand:
         return self.written is None and not self.kinds & _WRITES
 
     @property
+    def trace(self) -> str | None:
+        """The one trace of all its legs; a mesh that gives each request its own says nothing."""
+        return min(self.traces) if self.traced > 1 and len(self.traces) == 1 else None
+
+    @property
+    def only_fetches(self) -> bool:
+        return self.reads_only and bool(self.kinds & _FETCHES)
+
+    @property
     def only_looks_for_blobs(self) -> bool:
         """containers/image asks other repositories for a blob to mount while it pushes."""
         return self.kinds <= _LOOKING and Kind.BLOB_HEAD in self.kinds
+
+    def gave_up_by(self, moment: float) -> bool:
+        """Its manifest was not to be had, and its client has stopped trying."""
+        waited = moment - max(self.last_seen, self.busy_until)
+        asked = self.tag is not None and not self.manifest_found
+        return asked and self.reads_only and waited > HABITS[self.family].throttled_grace
 
     def silent_at(self, moment: float) -> bool:
         return moment - max(self.last_seen, self.busy_until) > self.patience
@@ -134,18 +162,32 @@ class Strand:
         self.led_to.update(realm.host for realm in named)
         if leg.location:
             self.led_to.add(leg.location.host)
+        if leg.kind is Kind.STORAGE and (told := referrer(leg)) is not None:
+            self.registries.add(told.host)
         if leg.kind is Kind.TOKEN:
             self.realms.add(bare(leg.url))
         if leg.endpoint:
+            if trace := _trace(leg):
+                self.traces.add(trace)
+                self.traced += 1
             self.registries.add(leg.url.host)
             if leg.exchange.connection.id:
                 self.connections.add(leg.exchange.connection.id)
+            if leg.kind not in _IN_SESSION:
+                self._add_address(leg.url.host, leg.url.port, leg.endpoint.prefix)
             # A mirror is asked in the registry's name (containerd resolver.go addNamespace).
             if (namesake := leg.url.param("ns")) is not None:
-                self.registries.add(namesake.partition(":")[0])
+                host, _, port = namesake.partition(":")
+                host = _API_HOSTS.get(host, host)
+                self.registries.add(host)
+                known = port.isdecimal() and len(port) <= 5
+                self._add_address(host, int(port) if known else 443, "")
         written, read = repositories_of(leg)
         self.written = self.written or written
         self.read = self.read or read
+
+    def _add_address(self, host: str, port: int, prefix: str) -> None:
+        self.addresses.add((host, 0 if port in {80, 443} else port, prefix))
 
     def _add_client(self, leg: Leg) -> None:
         known = leg.client is not None and leg.client.family is not Family.UNKNOWN
@@ -196,9 +238,12 @@ class Strand:
             (self.digests, other.digests),
         ):
             mine |= others
+        self.addresses |= other.addresses
         self.realms |= other.realms
         self.kinds |= other.kinds
         self.tagged |= other.tagged
+        self.traces |= other.traces
+        self.traced += other.traced
         self.written = self.written or other.written
         self.read = self.read or other.read
         self.tag = self.tag or other.tag
@@ -213,6 +258,7 @@ class Strand:
         self.is_login = self.is_login or other.is_login
 
 
+_FETCHES = frozenset({Kind.MANIFEST_GET, Kind.BLOB_GET})
 _LOOKING = frozenset({Kind.BLOB_HEAD, Kind.STORAGE, Kind.TOKEN})
 
 
@@ -293,9 +339,10 @@ def strands(legs: Sequence[Leg], sources: Mapping[str, str]) -> list[Strand]:
     brought = _brought(legs)
     uses = _uses(legs, brought)
     next_use = _next_uses(legs, brought)
-    first_with: dict[tuple[str, ...], str] = {}
+    second_try = _second_tries(legs)
+    first_with: dict[tuple[object, ...], str] = {}
     for leg in legs:
-        for other in (sources.get(leg.id), next_use.get(leg.id)):
+        for other in (sources.get(leg.id), next_use.get(leg.id), second_try.get(leg.id)):
             if other in parents:
                 parents[root(leg.id)] = root(other)
         for key in _keys(leg, uses):
@@ -330,6 +377,51 @@ def _next_uses(legs: Sequence[Leg], brought: Mapping[str, int]) -> dict[str, str
     return following
 
 
+def _second_tries(legs: Iterable[Leg]) -> dict[str, str]:
+    """A request that had to fail → the one that its client sends in its place: for a token in the
+    other form (containerd core/remotes/docker/authorizer.go, buildkit util/resolver/authorizer.go),
+    and of a build, whose connections others share, the same with a token."""
+    waiting: dict[tuple[object, ...], list[Leg]] = {}
+    second: dict[str, str] = {}
+    for leg in legs:
+        wish = _wish(leg)
+        if wish is None:
+            continue
+        tries = waiting.setdefault(wish, [])
+        first = next((t for t in tries if t.last_seen <= leg.started and _differ(t, leg)), None)
+        if first is not None:
+            second[first.id] = leg.id
+            tries.remove(first)
+        if leg.status in {400, 401, 404, 405} and len(tries) < _MOST_TRIES:
+            tries.append(leg)
+    return second
+
+
+#: First tries of one kind that wait for their second one at the same time.
+_MOST_TRIES = 64
+
+
+def _wish(leg: Leg) -> tuple[object, ...] | None:
+    """What is asked for, in words that the second try has too."""
+    if leg.kind is Kind.TOKEN:
+        product = leg.client.product if leg.client else ""
+        scopes = leg.token_request.scopes if leg.token_request else ()
+        return _host(leg), product, bare(leg.url), frozenset(scopes)
+    if leg.endpoint and _is_build(leg) and (leg.bearer or leg.is_challenge):
+        return _host(leg), leg.method, leg.url
+    return None
+
+
+def _differ(first: Leg, second: Leg) -> bool:
+    if first.kind is Kind.TOKEN:
+        return first.method != second.method
+    return first.bearer is None and second.bearer is not None
+
+
+def _is_build(leg: Leg) -> bool:
+    return leg.client is not None and leg.client.family is Family.BUILDKIT
+
+
 _Uses = dict[str, list[tuple[str, str]]]
 
 
@@ -351,9 +443,9 @@ def _uses(legs: Iterable[Leg], brought: Mapping[str, int]) -> _Uses:
     return uses
 
 
-def _keys(leg: Leg, uses: _Uses) -> list[tuple[str, ...]]:
+def _keys(leg: Leg, uses: _Uses) -> list[tuple[object, ...]]:
     """What ties this leg to others for certain."""
-    keys: list[tuple[str, ...]] = []
+    keys: list[tuple[object, ...]] = []
     if leg.session and leg.kind in UPLOAD_KINDS:
         keys.append(("session", leg.session, _host(leg)))
     if leg.token_reply and leg.token_reply.token:
@@ -365,18 +457,36 @@ def _keys(leg: Leg, uses: _Uses) -> list[tuple[str, ...]]:
         return keys
     if leg.bearer and leg.bearer.sha256 in uses:
         keys.append(("token", leg.bearer.sha256, leg.repository, _host(leg)))
-    connection = leg.exchange.connection.id
-    if connection:
-        keys.append(("connection", connection, leg.repository, *_sharer(leg)))
+    trace = _trace(leg)
+    if trace:
+        keys.append(("trace", trace, leg.repository, _host(leg)))
+    if leg.exchange.connection.id and (sharer := _sharer(leg, trace)) is not None:
+        connection = leg.exchange.connection.id, leg.url.host, leg.url.port
+        keys.append(("connection", *connection, leg.repository, *sharer))
     return keys
 
 
-def _sharer(leg: Leg) -> tuple[str, ...]:
-    """Who uses a shared connection: all builds of one buildkitd do (resolver.go), each with its
-    own token."""
-    if leg.client and leg.client.family is Family.BUILDKIT:
-        return (leg.bearer.sha256 if leg.bearer else "",)
-    return ()
+def _trace(leg: Leg) -> str:
+    """The trace that a request is part of (W3C Trace Context 3.2.2): one build, one push."""
+    told = leg.exchange.request.headers.get("traceparent")
+    match = _TRACEPARENT.match(told) if told else None
+    return match[1] if match else ""
+
+
+def _sharer(leg: Leg, trace: str) -> tuple[str, ...] | None:
+    """Who uses this connection, as far as it is one push's; None where it says nothing.
+
+    All builds of one buildkitd share theirs (resolver.go), each with its own token. Who opens one
+    for each request has this from a proxy in front, which others use too.
+    """
+    if leg.client is None:
+        return ()
+    if leg.client.connection_per_request:
+        return None
+    if not _is_build(leg):
+        return (leg.client.product,)
+    who = trace or (leg.bearer.sha256 if leg.bearer else "")
+    return (who,) if who or not leg.is_challenge else None
 
 
 def _use_of(leg: Leg, uses: list[tuple[str, str]]) -> tuple[str, str] | None:
@@ -398,18 +508,23 @@ def _host(leg: Leg) -> str:
 def _cut(legs: Iterable[Leg], sources: Mapping[str, str]) -> list[Strand]:
     """The legs of a strand in pieces: what ties them may serve several operations in turn.
 
-    A redirect is followed where it was given, however late: signed URLs are kept until they end.
+    A redirect is followed where it was given, however late, and an upload goes on where it was
+    opened: signed URLs and sessions are kept until they end.
     """
     pieces = [Strand()]
     place: dict[str, Strand] = {}
     for leg in sorted(legs, key=by_start):
         piece = pieces[-1]
-        follows = place.get(sources.get(leg.id, "")) is piece
+        session = leg.session if leg.kind in UPLOAD_KINDS else None
+        before = (place.get(name) for name in (sources.get(leg.id), session) if name)
+        follows = any(each is piece for each in before)
         silent = piece.silent_at(leg.started) and not follows
         if piece.legs and (silent or _begins_anew(leg, piece)):
             pieces.append(piece := Strand())
         piece.add(leg)
         place[leg.id] = piece
+        if session:
+            place[session] = piece
     result = pieces[:1]
     for piece in pieces[1:]:
         if _goes_on(piece, result[-1]):
@@ -422,8 +537,10 @@ def _cut(legs: Iterable[Leg], sources: Mapping[str, str]) -> list[Strand]:
 def _begins_anew(leg: Leg, piece: Strand) -> bool:
     if piece.done is not None:
         return leg.started >= piece.done.last_seen and leg.kind in _BEGINNINGS
-    # One pull after another: each asks for its own tag.
+    # One pull after another: each asks for its own tag, or once more for one that was not there.
     reading = leg.kind in {Kind.MANIFEST_HEAD, Kind.MANIFEST_GET} and piece.reads_only
+    if reading and leg.tag == piece.tag and piece.gave_up_by(leg.started):
+        return True
     other = piece.tag is not None and leg.tag not in {None, piece.tag}
     return reading and other and piece.manifest_found and not is_attachment(leg.tag or "")
 

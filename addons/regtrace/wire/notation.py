@@ -68,10 +68,10 @@ What is answered:
 =====================================  =========================================================
 
 On any leg: ``in=other/app`` (repository), ``took=30s``, ``sent=1MB`` (of the request's body, when
-it was cut; ``sent=all`` when only the answer was), ``c=2`` (a connection by name; ``c=?`` not
-recorded), ``server=10.1.1.1`` (who was connected), ``clock=+120s`` (the server's clock is wrong),
-``no-auth`` (without credentials; a ping carries some with ``auth`` only: ``GET /v2/ auth``, the
-second half of a login).
+it was cut; ``sent=all`` when only the answer was), ``c=2`` (a connection by name; ``c=*2`` one
+that clients share, ``c=?`` not recorded), ``server=10.1.1.1`` (who was connected), ``clock=+120s``
+(the server's clock is wrong), ``no-auth`` (without credentials; a ping carries some with ``auth``
+only: ``GET /v2/ auth``, the second half of a login).
 
 Indented lines below a leg change it, ``>`` what was sent, ``<`` what came back::
 
@@ -1195,7 +1195,9 @@ class _Story:
         elif named is None and speaker.connection_per_request:
             number = f"connection-{line}"
         else:
-            number = "-".join(filter(None, [speaker.name, draft.url.authority, named]))
+            shared = named is not None and named.startswith("*")
+            whose = None if shared else speaker.name
+            number = "-".join(filter(None, [whose, draft.url.authority, named]))
         reached = draft.tunnel != "server-connect"
         return Connection(
             id=number,
