@@ -122,3 +122,26 @@ def test_only_a_bearer_challenge_names_a_token_server() -> None:
     assert realms_in(leg) == ()
     (leg,) = legs_of("GET /v2/ -> 401")
     assert [realm.host for realm in realms_in(leg)] == ["auth.test"]
+
+
+def test_a_blob_at_the_storage_whose_redirect_was_not_seen() -> None:
+    """The client says which registry sent it; if it does not, the blob says whose it is."""
+    pull = """
+        client crane/0.19.1
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET s3 L1 -> 200
+          > User-Agent: AGENT
+          > Referer: REFERER
+        GET blob cfg -> 200
+    """
+    digest = operations_of("HEAD blob L1 -> 200")[0].transfers[0].digest
+    named = pull.replace("REFERER", f"https://registry.test/v2/team/app/blobs/{digest}")
+    for story in (named, pull.replace("  > Referer: REFERER\n", "")):
+        (operation,) = operations_of(story.replace("AGENT", "crane/0.19.1"))
+        assert [transfer.digest for transfer in operation.transfers].count(digest) == 1
+    someone = operations_of(
+        pull.replace("AGENT", "curl/8.5.0").replace("  > Referer: REFERER\n", "")
+    )
+    assert len(someone) == 2

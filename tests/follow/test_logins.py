@@ -44,6 +44,21 @@ def test_docker_login_with_a_wrong_password() -> None:
     check("client docker/24.0.7\nGET /v2/ -> 401\ntoken -> 401", "login: failed")
 
 
+def test_a_token_server_may_ask_for_a_password() -> None:
+    """Its realm has no service, so nothing but the registry's challenge tells what it is."""
+    check(
+        """
+        client docker/24.0.7
+        GET /v2/ -> 401
+          < WWW-Authenticate: Bearer realm="https://auth.test/login"
+        GET https://auth.test/login?account=ann&client_id=docker&offline_token=true -> 401
+          > Authorization: Basic YW5uOnB3
+          < WWW-Authenticate: Basic realm="tokens"
+        """,
+        "login: failed",
+    )
+
+
 @pytest.mark.parametrize(
     "body", ["<!DOCTYPE html><html><title>Sign in</title></html>", '{"token": ""}', "[]", ""]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from retelling import check
 
 
@@ -306,5 +307,128 @@ def test_a_redirect_that_is_followed_late() -> None:
         pull team/app 1: failed
           manifest 1 downloaded
           L1 failed
+        """,
+    )
+
+
+SIGNED = (
+    "https://layers.s3.eu-west-1.amazonaws.com/opaque?X-Amz-Credential=AKIAMADEUP%2F20260115"
+    "%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Date=20260115T120000Z&X-Amz-Expires=1200"
+    "&X-Amz-Signature=00ff"
+)
+
+
+def test_a_signed_url_is_asked_again_without_a_redirect() -> None:
+    """Go's transports repeat the hop alone; ECR's paths say nothing of the blob."""
+    check(
+        f"""
+        client crane/0.19.1
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET blob L1 -> 307 {SIGNED}
+        GET {SIGNED} -> 503
+        +1s GET {SIGNED} -> 200
+        GET blob cfg -> 200
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded in 2 attempts
+          cfg downloaded
+        """,
+    )
+
+
+def test_a_pull_that_was_broken_off() -> None:
+    check(
+        """
+        client docker/24.0.7
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 [cfg L1] -> 200
+        GET blob cfg -> 200
+        GET blob L1 -> 200 ! client disconnected
+        """,
+        """
+        pull team/app 1: incomplete
+          manifest 1 existed
+          cfg downloaded
+          L1 incomplete
+        """,
+    )
+
+
+def test_a_part_that_its_client_leaves_is_no_harm() -> None:
+    """Lazy pulls read ahead, and close what they do not need."""
+    check(
+        """
+        client containerd/1.7.20
+        token pull team/app -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET blob cfg -> 200
+        GET blob L1 range=0-99 -> 206
+        GET blob L1 range=100-999 -> 206 ! client disconnected
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          cfg downloaded
+          L1 downloaded
+        """,
+    )
+
+
+def test_each_try_of_the_kubelet_is_a_pull_of_its_own() -> None:
+    """It waits longer each time; containerd gives up at the first 404."""
+    absent = "HEAD manifest 1 -> 401\ntoken pull team/app -> 200\nHEAD manifest 1 -> 404\n"
+    check(
+        f"client containerd/1.7.20\n{absent}+10s {absent}+20s "
+        "HEAD manifest 1 [cfg L1] -> 200\nGET manifest 1 [cfg L1] -> 200\nGET blob L1 -> 200",
+        """
+        pull team/app 1: failed
+          manifest 1 failed
+        pull team/app 1: failed
+          manifest 1 failed
+        pull team/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("client", "leg", "told"),
+    [
+        ("docker/24.0.7", "GET s3 L1 -> 403", "pull: failed\n  L1 failed"),
+        # It may be docker's that reads back what it pushed, or one that only asks.
+        ("docker/24.0.7", "HEAD s3 L1 -> 403", "other: incomplete\n  L1 failed"),
+        ("curl/8.5.0", "GET s3 L1 -> 403", "other: incomplete\n  L1 failed"),
+        ("git-lfs/3.4.0", f"GET {SIGNED} -> 403", "other: ok"),
+    ],
+)
+def test_a_storage_that_is_asked_past_its_registry(client: str, leg: str, told: str) -> None:
+    check(f"client {client}\n{leg}", told)
+
+
+def test_the_registry_by_its_image_name_on_a_mirror() -> None:
+    """containerd asks its mirrors for docker.io, and registry-1.docker.io itself."""
+    check(
+        """
+        client containerd/1.7.20
+        repository library/app
+        registry https://mirror.test open
+        HEAD https://mirror.test/v2/library/app/manifests/1?ns=docker.io -> 404
+        registry https://registry-1.docker.io
+        HEAD manifest 1 [cfg L1] -> 401
+        token pull library/app -> 200
+        HEAD manifest 1 [cfg L1] -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET blob L1 -> 200
+        """,
+        """
+        pull library/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded
         """,
     )

@@ -44,6 +44,10 @@ def test_a_redirect_that_was_not_followed() -> None:
     assert blind_spots(PULL, without="line-7") == [Blind.REDIRECT]
 
 
+def test_a_storage_that_was_asked_without_a_redirect() -> None:
+    assert blind_spots(PULL, without="line-6") == [Blind.WAY_TO_STORAGE]
+
+
 def test_a_capture_that_ends_at_the_challenge() -> None:
     assert blind_spots("client skopeo/1.14\nGET /v2/ -> 401") == [Blind.LOGIN]
 

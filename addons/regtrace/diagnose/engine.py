@@ -199,4 +199,9 @@ _BLIND_SPOTS = {
         "clients never use a proxy for localhost and 127.0.0.1",
         "whether the layer arrived is not known",
     ),
+    Blind.WAY_TO_STORAGE: NotSeen(
+        "the redirect by which the client came to the storage",
+        "the registry was asked past this proxy (NO_PROXY), or before the capture began",
+        "what the client asked the registry for, and when, is not known",
+    ),
 }

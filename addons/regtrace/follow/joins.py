@@ -63,7 +63,7 @@ class Announced:
         """What this leg was announced as, where its own bytes don't say it."""
         if leg.kind is Kind.CONNECT:
             return None
-        if not leg.challenges and bare(leg.url) in self.realms:
+        if bare(leg.url) in self.realms and not _asks_for_a_token(leg):
             return Role.REALM
         if leg.endpoint is not None:
             return None
@@ -92,6 +92,12 @@ class Announced:
             self.redirects[leg.location] = Role.REALM if leg.kind is Kind.TOKEN else Role.STORAGE
         elif _goes_on(leg):
             self.uploads[leg.location.without(ADDED_BY_CLIENTS)] = leg.session
+
+
+def _asks_for_a_token(leg: Leg) -> bool:
+    """A registry does, whose realm may be its own address by mistake. A token server asks for a
+    password at most."""
+    return any(challenge.scheme == "bearer" for challenge in leg.challenges)
 
 
 def _goes_on(leg: Leg) -> bool:
@@ -127,10 +133,18 @@ def redirected_from(legs: Iterable[Leg]) -> dict[str, str]:
     sent_from: dict[Url, list[Leg]] = {}
     sources: dict[str, str] = {}
     taken: set[str] = set()
+    followed: dict[tuple[Url, str | None], Leg] = {}
     for leg in legs:
         source = _taken_from(sent_to.get(leg.url), leg, taken)
         if source is None and leg.kind is Kind.STORAGE and (told := referrer(leg)) is not None:
             source = _taken_from(sent_from.get(told), leg, taken)
+        if leg.presigned is not None:
+            # A signed URL is asked again without a redirect: Go's transports repeat the hop alone,
+            # and lazy pulls keep the URL until it ends.
+            place = leg.url, leg.exchange.connection.client_host
+            source = followed.get(place) if source is None else source
+            if source is not None:
+                followed[place] = source
         if source is not None:
             sources[leg.id] = source.id
             taken.add(source.id)
@@ -154,15 +168,22 @@ def _taken_from(candidates: list[Leg] | None, leg: Leg, taken: set[str]) -> Leg 
 
 def chains(legs: Sequence[Leg], sources: Mapping[str, str]) -> list[Chain]:
     """Each request with the redirects followed from it, in the order of the first requests."""
-    follower = {source: leg for leg in legs if (source := sources.get(leg.id))}
-    present = {leg.id for leg in legs}
+    follower: dict[str, Leg] = {}
+    for leg in legs:
+        if (source := sources.get(leg.id)) is not None:
+            follower.setdefault(source, leg)
+    asked: dict[str, str | None] = {}
     result = []
     for leg in legs:
-        if sources.get(leg.id) in present:
+        source = sources.get(leg.id, "")
+        if source in asked and follower[source] is leg:
             continue
-        chain = [leg]
-        asked = leg.endpoint.digest if leg.endpoint else None
+        place = leg.endpoint or referring_endpoint(leg)
+        digest = asked.get(source, place.digest if place else None)
+        chain = [sent_on(leg, digest)]
         while (after := follower.get(chain[-1].id)) is not None:
-            chain.append(sent_on(after, asked))
+            chain.append(sent_on(after, digest))
+        if len(chain) > 1:
+            asked.update(dict.fromkeys([each.id for each in chain], digest))
         result.append(Chain(tuple(chain)))
     return result

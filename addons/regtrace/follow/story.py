@@ -87,13 +87,15 @@ class Blind(str, Enum):
     """A redirect was never followed."""
     UPLOAD = "upload"
     """An upload's next URL is on a loopback name, and was never asked."""
+    WAY_TO_STORAGE = "way-to-storage"
+    """A storage was asked for a blob, and no redirect was seen that led there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
     blind: Blind
     leg: Leg
-    """The last that was seen before it, or, of a token, the first that carries it."""
+    """The last that was seen before it or, of a token or a way to a storage, the first after."""
 
 
 class OperationKind(str, Enum):

@@ -13,7 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from regtrace.follow.dead_end import dead_end
-from regtrace.follow.joins import chains, realms_in, recognise, redirected_from
+from regtrace.follow.joins import (
+    chains,
+    realms_in,
+    recognise,
+    redirected_from,
+    referring_endpoint,
+)
 from regtrace.follow.life import Ending, Fate
 from regtrace.follow.operations import group
 from regtrace.follow.story import Chain, Operation, OperationKind, Transfer, by_start
@@ -149,7 +155,7 @@ def _operation(legs: list[Leg], sources: dict[str, str], fetched: set[str]) -> O
         session=session,
         redirected_from={leg.id: sources[leg.id] for leg in legs if leg.id in sources},
         retry_of=_retries(transfers, session),
-        unseen=unseen(transfers, session, ending, fetched),
+        unseen=unseen(transfers, session, ending, fetched, sources),
     )
 
 
@@ -189,6 +195,8 @@ def _kind(legs: Sequence[Leg]) -> OperationKind:
         return OperationKind.OTHER if only_asked else OperationKind.PUSH
     if any(wants_push(leg) for leg in legs if leg.kind is Kind.TOKEN):
         return OperationKind.PUSH
+    if kinds <= {Kind.STORAGE, Kind.CONNECT} and Kind.STORAGE in kinds:
+        return OperationKind.PULL if any(map(_fetches, legs)) else OperationKind.OTHER
     if kinds & {Kind.MANIFEST_DELETE, Kind.BLOB_DELETE}:
         return OperationKind.DELETE
     if Kind.BLOB_HEAD in kinds and not kinds & _FETCHES:
@@ -204,12 +212,19 @@ def _kind(legs: Sequence[Leg]) -> OperationKind:
     return OperationKind.OTHER
 
 
+def _fetches(leg: Leg) -> bool:
+    """Whether a request to a storage, whose redirect was not seen, fetches a blob for a registry's
+    client: signed URLs and buckets serve other programs too, and a HEAD may be any client's."""
+    known = leg.client is not None and leg.client.family is not Family.UNKNOWN
+    if leg.kind is not Kind.STORAGE or leg.method != "GET":
+        return False
+    return referring_endpoint(leg) is not None or (known and leg.digest is not None)
+
+
 #: May one push here? Asked minutes before the push itself (kaniko executor/push.go).
 _PERMISSION_PROBE = frozenset({Kind.UPLOAD_START, Kind.UPLOAD_CANCEL})
 _FETCHES = frozenset({Kind.MANIFEST_GET, Kind.MANIFEST_HEAD, Kind.BLOB_GET})
-_READS = frozenset(
-    {Kind.MANIFEST_GET, Kind.MANIFEST_HEAD, Kind.BLOB_GET, Kind.BLOB_HEAD, Kind.STORAGE}
-)
+_READS = frozenset({Kind.MANIFEST_GET, Kind.MANIFEST_HEAD, Kind.BLOB_GET, Kind.BLOB_HEAD})
 _LISTS = frozenset({Kind.TAGS, Kind.CATALOG, Kind.REFERRERS})
 
 
@@ -232,7 +247,10 @@ def _ending(
         return Ending.OK
     if any(leg.in_flight for transfer in transfers for leg in transfer.legs):
         return Ending.INCOMPLETE
-    if any(transfer.fate is Fate.FAILED for transfer in transfers) or _stopped(transfers, session):
+    failed = [transfer for transfer in transfers if transfer.fate is Fate.FAILED]
+    if kind is OperationKind.OTHER and failed and all(_is_of_storage(each) for each in failed):
+        return Ending.INCOMPLETE
+    if failed or _stopped(transfers, session):
         return Ending.FAILED
     if kind is OperationKind.PUSH:
         return Ending.FAILED if _loops(client, transfers) else Ending.INCOMPLETE
@@ -242,9 +260,20 @@ def _ending(
         whole = any(t.kind == "manifest" and t.fate is not Fate.INCOMPLETE for t in transfers)
         # A challenge that nobody has answered yet: more was to come.
         challenged = any(transfer.chains[-1].last.is_challenge for transfer in transfers)
-        return Ending.OK if whole and not challenged else Ending.INCOMPLETE
+        left = any(_was_left(transfer) for transfer in transfers)
+        return Ending.OK if whole and not challenged and not left else Ending.INCOMPLETE
     unanswered = not transfers and bool(session) and _is_unfinished(session[-1].last)
     return Ending.INCOMPLETE if unanswered else Ending.OK
+
+
+def _is_of_storage(transfer: Transfer) -> bool:
+    """Only a storage was asked: what the client wanted, and did then, is not known."""
+    return all(chain.first.kind is Kind.STORAGE for chain in transfer.chains)
+
+
+def _was_left(transfer: Transfer) -> bool:
+    """The client went away in the middle of it, and did not come back."""
+    return transfer.fate is Fate.INCOMPLETE and transfer.chains[-1].last.left_by_client
 
 
 def _pushed(client: Client | None, transfers: Iterable[Transfer]) -> bool:

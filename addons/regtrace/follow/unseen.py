@@ -6,7 +6,7 @@ elsewhere; Go's clients never use a proxy for a loopback name (net/http httpprox
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from regtrace.follow.life import Ending
 from regtrace.follow.story import Blind, Chain, Transfer, Unseen
@@ -15,11 +15,16 @@ from regtrace.wire.leg import Kind
 
 
 def unseen(
-    transfers: Iterable[Transfer], session: Iterable[Chain], ending: Ending, fetched: Set[str]
+    transfers: Iterable[Transfer],
+    session: Iterable[Chain],
+    ending: Ending,
+    fetched: Set[str],
+    sources: Mapping[str, str],
 ) -> tuple[Unseen, ...]:
     """The blind spots of one operation, one of each kind at most.
 
     ``fetched``: SHA-256 of every token that was seen to be given, to whichever operation.
+    ``sources``: leg id → id of the leg whose redirect it follows.
     """
     transfers, session = list(transfers), list(session)
     spots = (
@@ -27,6 +32,7 @@ def unseen(
         *_tokens(transfers, session, fetched),
         *_redirects(transfers),
         *_uploads(transfers),
+        *_ways_to_storage(transfers, sources),
     )
     first = {spot.blind: spot for spot in reversed(spots)}
     return tuple(first[blind] for blind in Blind if blind in first)
@@ -55,6 +61,13 @@ def _redirects(transfers: list[Transfer]) -> Iterator[Unseen]:
         for chain in transfer.chains:
             if chain.unfollowed:
                 yield Unseen(Blind.REDIRECT, chain.last)
+
+
+def _ways_to_storage(transfers: list[Transfer], sources: Mapping[str, str]) -> Iterator[Unseen]:
+    for transfer in transfers:
+        for first in (chain.first for chain in transfer.chains):
+            if first.kind is Kind.STORAGE and first.id not in sources:
+                yield Unseen(Blind.WAY_TO_STORAGE, first)
 
 
 _OPENS = frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK})
