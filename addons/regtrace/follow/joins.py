@@ -180,7 +180,7 @@ def chains(legs: Sequence[Leg], sources: Mapping[str, str]) -> list[Chain]:
             continue
         place = leg.endpoint or referring_endpoint(leg)
         digest = asked.get(source, place.digest if place else None)
-        chain = [sent_on(leg, digest)]
+        chain = [leg if leg.endpoint else sent_on(leg, digest)]
         while (after := follower.get(chain[-1].id)) is not None:
             chain.append(sent_on(after, digest))
         if len(chain) > 1:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from regtrace.follow.joins import bare, realms_in, referrer, referring_endpoint
 from regtrace.follow.story import by_start
 from regtrace.wire.client import HABITS, Client, Family
-from regtrace.wire.endpoint import Endpoint
+from regtrace.wire.endpoint import Endpoint, Route
 from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind, Leg
 from regtrace.wire.manifest import referenced
 from regtrace.wire.url import Url
@@ -25,8 +25,6 @@ SILENCE = 90.0
 #: Seconds that a leg without an answer is taken to be busy: a large layer over a slow line.
 BUSY = 3600.0
 
-#: Asked where an answer led, right or wrong.
-_IN_SESSION = UPLOAD_KINDS - {Kind.UPLOAD_START, Kind.MOUNT}
 #: Registries whose images have another name than their host (containerd registry.go DefaultHost).
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 
@@ -55,8 +53,8 @@ class Strand:
     registries: set[str] = field(default_factory=set)
     """Host names: a wrong Location changes scheme and port, not the operation."""
     addresses: set[tuple[str, int, str]] = field(default_factory=set)
-    """Whom it addressed of its own accord, by the name that images have: with the port, unless it
-    goes without saying, and with what stands before ``/v2/``."""
+    """Whom it addressed, by the name that images have: with the port, unless that goes without
+    saying, and the prefix. Sessions are asked where an answer led, right or wrong."""
     realms: set[Url] = field(default_factory=set)
     """Token endpoints that were asked, or named by a challenge."""
     hosts: set[str] = field(default_factory=set)
@@ -82,9 +80,8 @@ class Strand:
     token_refused_at: float = _NEVER
     ping_at: float | None = None
     """When the registry answered its ping."""
-    traces: set[str] = field(default_factory=set)
-    traced: int = 0
-    """How many legs were part of a trace."""
+    traces: dict[str, str] = field(default_factory=dict)
+    """Leg id → the trace that it was part of."""
     is_login: bool = False
 
     @property
@@ -112,7 +109,8 @@ class Strand:
     @property
     def trace(self) -> str | None:
         """The one trace of all its legs; a mesh that gives each request its own says nothing."""
-        return min(self.traces) if self.traced > 1 and len(self.traces) == 1 else None
+        named = set(self.traces.values())
+        return min(named) if len(named) == 1 < len(self.traces) else None
 
     @property
     def only_fetches(self) -> bool:
@@ -167,13 +165,10 @@ class Strand:
         if leg.kind is Kind.TOKEN:
             self.realms.add(bare(leg.url))
         if leg.endpoint:
-            if trace := _trace(leg):
-                self.traces.add(trace)
-                self.traced += 1
             self.registries.add(leg.url.host)
             if leg.exchange.connection.id:
                 self.connections.add(leg.exchange.connection.id)
-            if leg.kind not in _IN_SESSION:
+            if leg.endpoint.route is not Route.UPLOAD:
                 self._add_address(leg.url.host, leg.url.port, leg.endpoint.prefix)
             # A mirror is asked in the registry's name (containerd resolver.go addNamespace).
             if (namesake := leg.url.param("ns")) is not None:
@@ -243,7 +238,6 @@ class Strand:
         self.kinds |= other.kinds
         self.tagged |= other.tagged
         self.traces |= other.traces
-        self.traced += other.traced
         self.written = self.written or other.written
         self.read = self.read or other.read
         self.tag = self.tag or other.tag
@@ -340,17 +334,22 @@ def strands(legs: Sequence[Leg], sources: Mapping[str, str]) -> list[Strand]:
     uses = _uses(legs, brought)
     next_use = _next_uses(legs, brought)
     second_try = _second_tries(legs)
+    traces = _traces(legs)
     first_with: dict[tuple[object, ...], str] = {}
     for leg in legs:
         for other in (sources.get(leg.id), next_use.get(leg.id), second_try.get(leg.id)):
             if other in parents:
                 parents[root(leg.id)] = root(other)
-        for key in _keys(leg, uses):
+        for key in _keys(leg, uses, traces.get(leg.id, "")):
             parents[root(leg.id)] = root(first_with.setdefault(key, leg.id))
     together: dict[str, list[Leg]] = {}
     for leg in legs:
         together.setdefault(root(leg.id), []).append(leg)
-    return [piece for tied in together.values() for piece in _cut(tied, sources)]
+    pieces = [piece for tied in together.values() for piece in _cut(tied, sources)]
+    if traces:
+        for piece in pieces:
+            piece.traces = {leg.id: traces[leg.id] for leg in piece.legs if leg.id in traces}
+    return pieces
 
 
 def _brought(legs: Iterable[Leg]) -> dict[str, int]:
@@ -384,6 +383,8 @@ def _second_tries(legs: Iterable[Leg]) -> dict[str, str]:
     waiting: dict[tuple[object, ...], list[Leg]] = {}
     second: dict[str, str] = {}
     for leg in legs:
+        if leg.kind is not Kind.TOKEN and not _is_build(leg):
+            continue
         wish = _wish(leg)
         if wish is None:
             continue
@@ -407,7 +408,7 @@ def _wish(leg: Leg) -> tuple[object, ...] | None:
         product = leg.client.product if leg.client else ""
         scopes = leg.token_request.scopes if leg.token_request else ()
         return _host(leg), product, bare(leg.url), frozenset(scopes)
-    if leg.endpoint and _is_build(leg) and (leg.bearer or leg.is_challenge):
+    if leg.endpoint and (leg.bearer or leg.is_challenge):
         return _host(leg), leg.method, leg.url
     return None
 
@@ -443,7 +444,7 @@ def _uses(legs: Iterable[Leg], brought: Mapping[str, int]) -> _Uses:
     return uses
 
 
-def _keys(leg: Leg, uses: _Uses) -> list[tuple[object, ...]]:
+def _keys(leg: Leg, uses: _Uses, trace: str) -> list[tuple[object, ...]]:
     """What ties this leg to others for certain."""
     keys: list[tuple[object, ...]] = []
     if leg.session and leg.kind in UPLOAD_KINDS:
@@ -457,7 +458,6 @@ def _keys(leg: Leg, uses: _Uses) -> list[tuple[object, ...]]:
         return keys
     if leg.bearer and leg.bearer.sha256 in uses:
         keys.append(("token", leg.bearer.sha256, leg.repository, _host(leg)))
-    trace = _trace(leg)
     if trace:
         keys.append(("trace", trace, leg.repository, _host(leg)))
     if leg.exchange.connection.id and (sharer := _sharer(leg, trace)) is not None:
@@ -466,11 +466,14 @@ def _keys(leg: Leg, uses: _Uses) -> list[tuple[object, ...]]:
     return keys
 
 
-def _trace(leg: Leg) -> str:
-    """The trace that a request is part of (W3C Trace Context 3.2.2): one build, one push."""
-    told = leg.exchange.request.headers.get("traceparent")
-    match = _TRACEPARENT.match(told) if told else None
-    return match[1] if match else ""
+def _traces(legs: Iterable[Leg]) -> dict[str, str]:
+    """Leg id → the trace that its request is part of (W3C Trace Context 3.2.2): one build."""
+    traces: dict[str, str] = {}
+    for leg in legs:
+        told = leg.exchange.request.headers.get("traceparent") if leg.endpoint else None
+        if told is not None and (match := _TRACEPARENT.match(told)) is not None:
+            traces[leg.id] = match[1]
+    return traces
 
 
 def _sharer(leg: Leg, trace: str) -> tuple[str, ...] | None:
@@ -515,16 +518,15 @@ def _cut(legs: Iterable[Leg], sources: Mapping[str, str]) -> list[Strand]:
     place: dict[str, Strand] = {}
     for leg in sorted(legs, key=by_start):
         piece = pieces[-1]
-        session = leg.session if leg.kind in UPLOAD_KINDS else None
-        before = (place.get(name) for name in (sources.get(leg.id), session) if name)
-        follows = any(each is piece for each in before)
-        silent = piece.silent_at(leg.started) and not follows
+        silent = piece.silent_at(leg.started) and not any(
+            place.get(name) is piece for name in (sources.get(leg.id), leg.session) if name
+        )
         if piece.legs and (silent or _begins_anew(leg, piece)):
             pieces.append(piece := Strand())
         piece.add(leg)
         place[leg.id] = piece
-        if session:
-            place[session] = piece
+        if leg.session:
+            place[leg.session] = piece
     result = pieces[:1]
     for piece in pieces[1:]:
         if _goes_on(piece, result[-1]):

@@ -173,9 +173,17 @@ class Client:
     @property
     def connection_per_request(self) -> bool:
         """Whether this version opens a connection for every request."""
-        if self.family is Family.DOCKER and (numbers := _NUMBERS.match(self.version or "")):
-            return (int(numbers[1]), int(numbers[2])) < DOCKER_KEEPS_ALIVE
+        if self.family is Family.DOCKER:
+            return _docker_opens_each(self.version or "")
         return self.habits.connection_per_request
+
+
+@lru_cache(maxsize=256)  # asked for each leg
+def _docker_opens_each(version: str) -> bool:
+    numbers = _NUMBERS.match(version)
+    if numbers is None:
+        return HABITS[Family.DOCKER].connection_per_request
+    return (int(numbers[1]), int(numbers[2])) < DOCKER_KEEPS_ALIVE
 
 
 def read_client(headers: Headers) -> Client | None:
