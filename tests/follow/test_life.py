@@ -45,6 +45,9 @@ def test_nothing_that_has_begun_begins_anew() -> None:
         ("part unread", Fate.FAILED, 1),
         ("opened written", Fate.INCOMPLETE, 1),
         ("cancelled", Fate.INCOMPLETE, 1),
+        ("unread sent-on", Fate.INCOMPLETE, 2),
+        ("part sent-on", Fate.DOWNLOADED, 1),
+        ("opened sent-on", Fate.INCOMPLETE, 1),
     ],
 )
 def test_lives(events: str, fate: Fate, attempts: int) -> None:

@@ -182,6 +182,21 @@ def test_the_storage_is_not_asked_through_this_proxy() -> None:
     )
 
 
+def test_a_login_that_takes_long_past_this_proxy_is_no_new_pull() -> None:
+    check(
+        """
+        client containerd/1.7.20
+        HEAD manifest 1 c=? -> 401
+        +8s HEAD manifest 1 [cfg L1] c=? -> 200
+        GET manifest 1 [cfg L1] c=? -> 200
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+        """,
+    )
+
+
 def test_containerd_mirror_does_not_have_it() -> None:
     check(
         """
@@ -423,6 +438,31 @@ def test_the_registry_by_its_image_name_on_a_mirror() -> None:
         HEAD manifest 1 [cfg L1] -> 401
         token pull library/app -> 200
         HEAD manifest 1 [cfg L1] -> 200
+        GET manifest 1 [cfg L1] -> 200
+        GET blob L1 -> 200
+        """,
+        """
+        pull library/app 1: ok
+          manifest 1 downloaded
+          L1 downloaded
+        """,
+    )
+
+
+@pytest.mark.parametrize("client", ["containerd/1.7.20", "podman/5.29.2"])
+def test_a_proxy_cache_has_another_name_for_the_image(client: str) -> None:
+    ping = "GET /v2/ -> 401" if client.startswith("podman") else ""
+    named = "" if ping else "?ns=docker.io"
+    check(
+        f"""
+        client {client}
+        registry https://cache.test open
+        {ping.replace("401", "200")}
+        GET https://cache.test/v2/hub/library/app/manifests/1{named} -> 404
+        registry https://registry-1.docker.io
+        repository library/app
+        {ping}
+        token pull library/app -> 200
         GET manifest 1 [cfg L1] -> 200
         GET blob L1 -> 200
         """,

@@ -39,6 +39,7 @@ class Event(str, Enum):
     READ = "read"  # GET: 200, all of it
     PART = "part"  # GET: 206
     UNREAD = "unread"  # GET: an error, or cut off
+    SENT_ON = "sent-on"  # no HEAD: a redirect that was not followed here
     REFUSED = "refused"  # anything else that was answered with an error, or that leads nowhere
     BROKEN = "broken"  # anything else without a complete answer
 
@@ -55,6 +56,7 @@ class State(str, Enum):
     MOUNTED = "mounted"
     PART = "part"
     READ = "read"
+    SENT_ON = "sent-on"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
@@ -93,6 +95,8 @@ _PROBE: dict[Event, State] = {
     Event.ABSENT: State.ABSENT,
     Event.PRESENT: State.EXISTS,
     Event.DOUBTED: State.DOUBTED,
+    # Also after a failure: what became of that attempt is not known.
+    Event.SENT_ON: State.SENT_ON,
 }
 _AFTER_COMMIT: dict[Event, State] = {
     Event.PRESENT: State.VERIFIED,
@@ -125,6 +129,7 @@ TRANSFER_LIFE: dict[State, dict[Event, State]] = {
     State.PART: _WRITE | {Event.READ: State.READ, Event.UNREAD: State.FAILED},
     # Who has all of it may drop the same download on another connection (containerd, CRI-O).
     State.READ: _WRITE,
+    State.SENT_ON: _PROBE | _UPLOAD,
     State.CANCELLED: _PROBE | _UPLOAD,
     State.FAILED: _PROBE | _UPLOAD,
 }
@@ -141,6 +146,7 @@ FATES: dict[State, Fate] = {
     State.MOUNTED: Fate.MOUNTED,
     State.PART: Fate.DOWNLOADED,
     State.READ: Fate.DOWNLOADED,
+    State.SENT_ON: Fate.INCOMPLETE,
     State.CANCELLED: Fate.INCOMPLETE,
     State.FAILED: Fate.FAILED,
 }

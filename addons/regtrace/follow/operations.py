@@ -155,10 +155,20 @@ class _Open:
         if story.only_looks_for_blobs:
             others = _alive(self.by_client.get(story.client_host), story.started)
             found += [p for p in others[-MOST_SERVED:] if p.written and p not in found]
+        if story.reads_only and story.tag is not None:
+            others = _alive(self.by_client.get(story.client_host), story.started)
+            found += [op for op in others[-MOST_SERVED:] if _is_mirrored(story, op)]
         if story.kinds == {Kind.TOKEN}:
             builds = _alive(self.builds.get(story.repository), story.started)
             found += [build for build in builds[-MOST_SERVED:] if build not in found]
         return found
+
+
+def _is_mirrored(story: Strand, operation: Strand) -> bool:
+    """The same image by the longer name that a mirror has for it: ``cache/library/app`` of a proxy
+    cache (containerd hosts.toml, containers registries.conf)."""
+    read, mirrored = story.repository or "", operation.repository or ""
+    return operation.tag == story.tag and mirrored.endswith(f"/{read}") and operation.reads_only
 
 
 def _alive(operations: list[Strand] | None, moment: float) -> list[Strand]:

@@ -68,6 +68,8 @@ class Strand:
     tag: str | None = None
     """The first tag that was asked for or written."""
     manifest_found: bool = False
+    manifest_refused: bool = False
+    """The answer was no, and not that somebody has to log in first."""
     done: Leg | None = None
     """The last manifest that was put in place under a tag."""
     tagged: set[str | None] = field(default_factory=set)
@@ -124,8 +126,8 @@ class Strand:
     def gave_up_by(self, moment: float) -> bool:
         """Its manifest was not to be had, and its client has stopped trying."""
         waited = moment - max(self.last_seen, self.busy_until)
-        asked = self.tag is not None and not self.manifest_found
-        return asked and self.reads_only and waited > HABITS[self.family].throttled_grace
+        lost = self.manifest_refused and not self.manifest_found
+        return lost and self.reads_only and waited > HABITS[self.family].throttled_grace
 
     def silent_at(self, moment: float) -> bool:
         return moment - max(self.last_seen, self.busy_until) > self.patience
@@ -208,6 +210,8 @@ class Strand:
         if leg.tag and not is_attachment(leg.tag):
             self.tag = self.tag or leg.tag
         self.manifest_found = self.manifest_found or leg.succeeded
+        if leg.tag and leg.refused and not leg.is_challenge:
+            self.manifest_refused = True
         if leg.manifest:
             self.digests.update(d.digest for d in referenced(leg.manifest) if d.digest)
         if leg.kind is Kind.MANIFEST_PUT and leg.succeeded and leg.tag:
@@ -242,6 +246,7 @@ class Strand:
         self.read = self.read or other.read
         self.tag = self.tag or other.tag
         self.manifest_found = self.manifest_found or other.manifest_found
+        self.manifest_refused = self.manifest_refused or other.manifest_refused
         if other.done and (self.done is None or other.done.started >= self.done.started):
             self.done = other.done
         self.push_token_at = _first(self.push_token_at, other.push_token_at)
@@ -388,13 +393,13 @@ def _second_tries(legs: Iterable[Leg]) -> dict[str, str]:
         wish = _wish(leg)
         if wish is None:
             continue
-        tries = waiting.setdefault(wish, [])
+        tries = waiting.get(wish, [])
         first = next((t for t in tries if t.last_seen <= leg.started and _differ(t, leg)), None)
         if first is not None:
             second[first.id] = leg.id
             tries.remove(first)
         if leg.status in {400, 401, 404, 405} and len(tries) < _MOST_TRIES:
-            tries.append(leg)
+            waiting.setdefault(wish, tries).append(leg)
     return second
 
 

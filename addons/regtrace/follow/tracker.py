@@ -146,7 +146,7 @@ def _operation(legs: list[Leg], sources: dict[str, str], fetched: set[str]) -> O
     return Operation(
         kind=kind,
         registry=_registry(legs),
-        repository=repository_of(legs),
+        repository=_repository(kind, legs),
         reference=_reference(transfers),
         client=client,
         client_host=_client_host(legs),
@@ -179,6 +179,15 @@ def _registry(legs: Sequence[Leg]) -> str | None:
     if not addressed and all(leg.kind is Kind.CONNECT for leg in legs):
         return legs[0].url.authority
     return next((leg.registry for leg in (*had, *addressed)), None)
+
+
+def _repository(kind: OperationKind, legs: Sequence[Leg]) -> str | None:
+    """Of a pull the one that had the manifest: a mirror may have another name for it."""
+    if kind is OperationKind.PULL:
+        had = (leg.repository for leg in legs if leg.kind in MANIFEST_KINDS and leg.succeeded)
+        if (repository := next(had, None)) is not None:
+            return repository
+    return repository_of(legs)
 
 
 def _client_host(legs: Iterable[Leg]) -> str | None:

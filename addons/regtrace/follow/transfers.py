@@ -145,7 +145,7 @@ def _event(chain: Chain, *, repeated: bool, resent: bool, started_later: bool) -
         goes_on = first.client is not None and first.client.family is Family.DOCKER
         return None if started_later or goes_on else Event.REFUSED
     if not last.succeeded or chain.became_a_read:
-        return None if chain.unfollowed else Event.REFUSED
+        return Event.SENT_ON if chain.unfollowed else Event.REFUSED
     return _SUCCESS.get((first.kind, last.status == 201)) or _SUCCESS.get((first.kind, False))
 
 
@@ -206,8 +206,10 @@ def _read_event(chain: Chain) -> Event | None:
         return Event.PART
     if last.succeeded or last.status == 304:
         return Event.READ
+    if chain.unfollowed:
+        return Event.SENT_ON
     # 416: a download that was cut at its very end is resumed there (RFC 9110 15.5.17).
-    if chain.unfollowed or last.status == 416:
+    if last.status == 416:
         return None
     absent = last.status == 404 and first.kind in MANIFEST_KINDS
     return Event.ABSENT if absent else Event.UNREAD
