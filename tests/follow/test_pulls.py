@@ -242,6 +242,30 @@ def test_docker_mirror_does_not_have_it() -> None:
     )
 
 
+def test_docker_mirror_has_lost_a_layer() -> None:
+    check(
+        """
+        client docker/24.0.7
+        registry https://mirror.test open
+        GET /v2/ -> 200
+        HEAD manifest 1 [cfg L1] -> 200
+        GET blob cfg -> 200
+        GET blob L1 -> 404
+        registry https://registry.test
+        GET /v2/ -> 401
+        token pull team/app -> 200
+        HEAD manifest 1 [cfg L1] -> 200
+        GET blob L1 -> 200
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 existed
+          cfg downloaded
+          L1 downloaded in 2 attempts
+        """,
+    )
+
+
 def test_two_pulls_in_a_row() -> None:
     check(
         """

@@ -224,6 +224,33 @@ def test_docker_all_tags() -> None:
     )
 
 
+def test_docker_manifest_push_pings_before_each_request() -> None:
+    opened = "GET /v2/ -> 401\ntoken pull,push team/app -> 200\n"
+    check(
+        f"""
+        client "Docker-Client/24.0.7 (linux)"
+        image M1 = cfg1 L1
+        image M2 = cfg2 L2
+        index I1 = M1 M2
+        index I2 = M2
+        {opened} PUT manifest @M1 -> 201
+        {opened} PUT manifest @M2 -> 201
+        {opened} PUT manifest 1 I1 -> 201
+        {opened} PUT manifest @M2 -> 201
+        {opened} PUT manifest 2 I2 -> 201
+        """,
+        """
+        push team/app 1: ok
+          manifest M1 uploaded
+          manifest M2 uploaded
+          manifest 1 uploaded
+        push team/app 2: ok
+          manifest M2 uploaded
+          manifest 2 uploaded
+        """,
+    )
+
+
 def test_docker_second_tag_is_refused() -> None:
     check(
         """

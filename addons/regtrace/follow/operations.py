@@ -278,6 +278,9 @@ def _another_tag(story: Strand, operation: Strand) -> bool:
 
 
 def _opened_its_own(story: Strand, operation: Strand) -> bool:
+    if operation.family is Family.DOCKER_CLI:
+        # It pings before each request, until the list is in place (docker/cli registryclient).
+        return story.started - operation.last_seen > HABITS[operation.family].grace
     pings = HABITS[operation.family].pings
     if pings or (pings is None and operation.ping_at is not None):
         own = story.ping_at is not None
@@ -306,10 +309,11 @@ def _begins_copy_again(story: Strand, operation: Strand) -> bool:
 
 
 def _asks_next_host(story: Strand, operation: Strand) -> bool:
-    """A mirror did not have the image, so its registry is asked (docker, containers/image)."""
+    """A mirror lacked the image or a part, so its registry is asked (docker, containers/image)."""
     if not HABITS[operation.family].pings or _same_registry(story, operation):
         return False
-    looked_in_vain = bool(operation.tag) and not operation.manifest_found
+    last = max(operation.legs, key=lambda leg: leg.last_seen)
+    looked_in_vain = bool(operation.tag) and (not operation.manifest_found or last.refused)
     both_read = story.reads_only and operation.reads_only
     soon = story.started - operation.last_seen <= AGAIN
     return both_read and looked_in_vain and soon and story.tag in {operation.tag, None}
