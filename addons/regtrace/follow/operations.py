@@ -304,16 +304,17 @@ def _begins_copy_again(story: Strand, operation: Strand) -> bool:
         return False
     if not 0.5 <= story.started - operation.last_seen <= AGAIN:
         return False
-    last = max(operation.legs, key=lambda leg: leg.last_seen)
-    return last.broken or last.status in {502, 503, 504}
+    last = operation.last
+    return last is not None and (last.broken or last.status in {502, 503, 504})
 
 
 def _asks_next_host(story: Strand, operation: Strand) -> bool:
     """A mirror lacked the image or a part, so its registry is asked (docker, containers/image)."""
     if not HABITS[operation.family].pings or _same_registry(story, operation):
         return False
-    last = max(operation.legs, key=lambda leg: leg.last_seen)
-    looked_in_vain = bool(operation.tag) and (not operation.manifest_found or last.refused)
+    last = operation.last
+    refused = last is not None and last.refused
+    looked_in_vain = bool(operation.tag) and (not operation.manifest_found or refused)
     both_read = story.reads_only and operation.reads_only
     soon = story.started - operation.last_seen <= AGAIN
     return both_read and looked_in_vain and soon and story.tag in {operation.tag, None}

@@ -40,6 +40,8 @@ class Strand:
     legs: list[Leg] = field(default_factory=list)
     started: float = float("inf")
     last_seen: float = _NEVER
+    last: Leg | None = None
+    """The leg that was seen last."""
     busy_until: float = _NEVER
     """Until when a leg without an answer keeps it alive."""
     host: str | None = None
@@ -136,7 +138,7 @@ class Strand:
         self.legs.append(leg)
         self.kinds.add(leg.kind)
         self.started = min(self.started, leg.started)
-        self.last_seen = max(self.last_seen, leg.last_seen)
+        self._see(leg)
         if leg.in_flight:
             self.busy_until = max(self.busy_until, leg.started + BUSY)
         self.any_host = self.any_host or leg.exchange.connection.client_host
@@ -154,6 +156,11 @@ class Strand:
             self.digests.add(leg.digest)
         if leg.kind in MANIFEST_KINDS:
             self._add_manifest(leg)
+
+    def _see(self, leg: Leg) -> None:
+        seen = leg.last_seen
+        if seen > self.last_seen:
+            self.last_seen, self.last = seen, leg
 
     def _add_places(self, leg: Leg) -> None:
         named = realms_in(leg)
@@ -223,7 +230,8 @@ class Strand:
         """Everything of the other, which is not used any more."""
         self.legs += other.legs
         self.started = min(self.started, other.started)
-        self.last_seen = max(self.last_seen, other.last_seen)
+        if other.last is not None:
+            self._see(other.last)
         self.busy_until = max(self.busy_until, other.busy_until)
         self.host = self.host or other.host
         self.any_host = self.any_host or other.any_host
