@@ -66,12 +66,27 @@ def test_two_clients_are_sent_to_one_unsigned_url() -> None:
     assert sources(story) == {"line-6": "line-4", "line-7": "line-5"}
 
 
-def test_a_redirect_is_followed_once() -> None:
+def test_a_hop_is_repeated_alone() -> None:
+    """Go's transports do it after a 503; what comes later, unsigned, may be anybody's."""
     story = """
         client crane/0.19.1
         GET blob L1 -> 302 https://cdn.test/L1
-        GET https://cdn.test/L1 -> 200
-        GET https://cdn.test/L1 -> 200
+        GET https://cdn.test/L1 -> 503
+        +1s GET https://cdn.test/L1 -> 200
+        +100s GET https://cdn.test/L1 -> 200
+    """
+    assert sources(story) == {"line-4": "line-3", "line-5": "line-3"}
+    (transfer,) = operations_of(story)[0].transfers
+    assert [[leg.status for leg in chain.legs] for chain in transfer.chains] == [[302, 503], [200]]
+    assert transfer.fate.value == "downloaded"
+
+
+def test_a_registry_that_a_ping_was_sent_on_to_is_asked_again() -> None:
+    story = """
+        client docker/24.0.7
+        GET http://registry.test/v2/ -> 301 https://registry.test/v2/
+        GET /v2/ -> 401
+        GET /v2/ -> 401
     """
     assert sources(story) == {"line-4": "line-3"}
 

@@ -21,6 +21,8 @@ from regtrace.wire.url import ADDED_BY_CLIENTS, Url, parse_url
 #: Redirects to one URL that are looked at for the one that a leg follows. Only unsigned URLs,
 #: which many clients are sent to at once, have more than one.
 MOST_CANDIDATES = 64
+#: Seconds in which an unsigned URL that is asked once more belongs to the same redirect.
+HOP_AGAIN = 60.0
 
 
 def bare(url: Url) -> Url:
@@ -133,18 +135,21 @@ def redirected_from(legs: Iterable[Leg]) -> dict[str, str]:
     sent_from: dict[Url, list[Leg]] = {}
     sources: dict[str, str] = {}
     taken: set[str] = set()
-    followed: dict[tuple[Url, str | None], Leg] = {}
+    followed: dict[tuple[Url, str | None], tuple[Leg, Leg]] = {}
     for leg in legs:
         source = _taken_from(sent_to.get(leg.url), leg, taken)
         if source is None and leg.kind is Kind.STORAGE and (told := referrer(leg)) is not None:
             source = _taken_from(sent_from.get(told), leg, taken)
-        if leg.presigned is not None:
-            # A signed URL is asked again without a redirect: Go's transports repeat the hop alone,
-            # and lazy pulls keep the URL until it ends.
+        if leg.kind is Kind.STORAGE:
+            # Asked again without a redirect: Go's transports repeat the hop alone, and lazy pulls
+            # keep a signed URL until it ends.
             place = leg.url, leg.exchange.connection.client_host
-            source = followed.get(place) if source is None else source
+            if source is None and (before := followed.get(place)) is not None:
+                signed = leg.presigned is not None
+                soon = leg.started - before[1].last_seen <= HOP_AGAIN
+                source = before[0] if signed or soon else None
             if source is not None:
-                followed[place] = source
+                followed[place] = source, leg
         if source is not None:
             sources[leg.id] = source.id
             taken.add(source.id)
