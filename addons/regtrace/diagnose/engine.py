@@ -125,7 +125,8 @@ def _cause(finding: Finding, findings: Sequence[Finding]) -> str | None:
     surer = [
         f
         for f in as_severe
-        if f.fails.confidence is Confidence.CERTAIN
+        if finding.severity is not Severity.NOTE  # which guesses at no cause
+        and f.fails.confidence is Confidence.CERTAIN
         and finding.fails.confidence is not Confidence.CERTAIN
         and f.rule.slug not in finding.rule.explains
         and _share_a_leg(f, finding)

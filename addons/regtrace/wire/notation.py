@@ -71,7 +71,7 @@ On any leg: ``in=other/app`` (repository), ``took=30s``, ``sent=1MB`` (of the re
 it was cut; ``sent=all`` when only the answer was), ``c=2`` (a connection by name; ``c=*2`` one
 that clients share, ``c=?`` not recorded), ``server=10.1.1.1`` (who was connected), ``clock=+120s``
 (the server's clock is wrong), ``no-auth`` (without credentials; a ping carries some with ``auth``
-only: ``GET /v2/ auth``, the second half of a login).
+only: ``GET /v2/ auth``, the second half of a login), ``http2`` (over HTTP/2).
 
 Indented lines below a leg change it, ``>`` what was sent, ``<`` what came back::
 
@@ -458,6 +458,7 @@ _LEG_OPTIONS = frozenset(
     {"in", "took", "sent", "c", "server", "clock", "mount", "from", "digest", "body", "range"}
     | {"grant", "lives", "for", "access", "aud", "iss"}
 )
+_FLAGS = frozenset({"http2"})
 _CONTENTS = re.compile(r"\[([^\]]*)\]")
 _CODE = re.compile(r"[A-Z][A-Z_]{3,}")
 _CAMEL = re.compile(r"[A-Z][A-Za-z]+")
@@ -637,7 +638,8 @@ class _Story:
         answered, more = _options(_words(answer), _LEG_OPTIONS)
         options |= more
         auth = "auth" in asked or not ("no-auth" in asked or asked[1:] == ["/v2/"])
-        asked = [word for word in asked if word not in {"auth", "no-auth"}]
+        options |= dict.fromkeys(_FLAGS.intersection(asked), "")
+        asked = [word for word in asked if word not in {"auth", "no-auth", *_FLAGS}]
 
         blobs = contents[1].split() if contents else None
         draft = self._asked(speaker, asked, options, blobs)
@@ -1163,6 +1165,7 @@ class _Story:
             body=_hashed(body),
             started=draft.started,
             ended=None if cut and sent != "all" else sent_at,
+            version="HTTP/2.0" if "http2" in options else "HTTP/1.1",
         )
         response = None
         if draft.status is not None:

@@ -26,6 +26,7 @@ from regtrace.diagnose.rules.transport.registry_certificate_name_mismatch import
 from regtrace.diagnose.rules.transport.server_speaks_http_on_tls_port import (
     server_speaks_http_on_tls_port,
 )
+from regtrace.diagnose.rules.transport.shaped_by_interception import shaped_by_interception
 from regtrace.diagnose.rules.transport.tcp_refused_or_timeout import tcp_refused_or_timeout
 from regtrace.diagnose.rules.transport.tls_version_or_sni import tls_version_or_sni
 from regtrace.diagnose.rules.transport.traffic_bypasses_mitm import traffic_bypasses_mitm
@@ -49,4 +50,5 @@ RULES: tuple[Rule, ...] = (
     tcp_refused_or_timeout,
     ipv6_path_broken,
     traffic_bypasses_mitm,
+    shaped_by_interception,
 )
