@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from mitmproxy.hooks import all_hooks
 from mitmproxy.version import VERSION
 
 from regtrace import cli
@@ -39,9 +41,12 @@ def command(confdir: Path) -> list[str]:
     return [*MITMDUMP, "--set", f"confdir={confdir}"]
 
 
-def ended(command: list[str], *more: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+def ended(
+    command: list[str], *more: str | Path, cwd: Path = ROOT, **env: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*command, *map(str, more)],
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -106,6 +111,63 @@ def test_a_bad_option_stops_the_start(command: list[str], setting: str, says: st
     assert says in line
 
 
+@pytest.mark.parametrize("setting", ["registry_body_limit=abc", "registry_lvie=off"])
+def test_a_bad_option_stops_a_live_proxy_too(command: list[str], setting: str) -> None:
+    """mitmproxy by itself goes on without the script, and says nothing."""
+    listen = ("--listen-host", "127.0.0.1", "-p", "0")
+    done = ended(command, *listen, "-s", ADDON, "--set", setting)
+    assert done.returncode == 1
+    (line,) = (line for line in done.stdout.splitlines() if "regtrace" in line)
+    assert setting.partition("=")[0] in line
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("registry_body_limit: abc", "registry_body_limit: "),
+        ("registry_live: [auto]", "registry_live: "),
+        ("registry_report: push.json", "registry_report: "),
+        ("registry_lvie: auto", "did you mean registry_live?"),
+    ],
+)
+def test_a_bad_option_in_the_configuration_file(tmp_path: Path, setting: str, says: str) -> None:
+    (tmp_path / "config.yaml").write_text(setting)
+    command = [*MITMDUMP, "--set", f"confdir={tmp_path}"]
+    done = ended(command, "-q", "-nr", GOOD, "-s", ADDON)
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert says in line
+
+
+@pytest.mark.parametrize(
+    ("cwd", "script"), [(ROOT, "addons/registry.py"), (ADDON.parent, "registry.py")]
+)
+def test_from_wherever_it_is_loaded(
+    command: list[str], tmp_path: Path, cwd: Path, script: str
+) -> None:
+    """mitmproxy puts the script's folder on the path as it was typed; then somebody goes away."""
+    leaves = tmp_path / "leaves.py"
+    leaves.write_text("import os\ndef running(): os.chdir('/')\n")
+    report = tmp_path / "push.html"
+    options = ("--set", f"registry_report={report}", "--set", "registry_share=public")
+    done = ended(command, "-q", "-s", leaves, "-s", script, "-nr", GOOD, *options, cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("OK  The push")
+    assert report.is_file()
+
+
+def test_nothing_beside_the_script_hides_a_module_of_others() -> None:
+    """Its folder comes first on the path of the whole process."""
+    beside = {path.stem for path in ADDON.parent.iterdir() if path.suffix in {"", ".py"}}
+    assert beside - {"__pycache__"} == {"registry", "regtrace"}
+
+
+def test_no_name_in_the_script_is_taken_for_a_hook() -> None:
+    names = {name for name in runpy.run_path(str(ADDON)) if not name.startswith("__")}
+    assert not names & set(all_hooks)
+
+
 def test_a_report_does_not_replace_a_file_of_others(command: list[str], tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("my own")
@@ -131,6 +193,18 @@ def test_beside_another_script(command: list[str], tmp_path: Path) -> None:
     done = ended(command, "-q", "-nr", GOOD, "-s", ADDON, "-s", copy)
     assert done.returncode == 1
     assert "already exists" in done.stdout
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_exit_status_lets_others_end(
+    command: list[str], tmp_path: Path, order: tuple[int, int]
+) -> None:
+    other = tmp_path / "other.py"
+    other.write_text("async def done(): print('other ended')\n")
+    scripts = [("-s", (ADDON, other)[n]) for n in order]
+    wanted = ("--set", "registry_exit_status", "--set", "registry_live=off")
+    done = ended(command, "-q", "-nr", FAILED, *scripts[0], *scripts[1], *wanted)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "other ended\n", "")
 
 
 def test_a_dependency_that_is_missing(command: list[str], tmp_path: Path) -> None:
@@ -250,3 +324,27 @@ def test_a_pipe_whose_reader_has_left(
                 assert client.recv(1000).startswith(b"HTTP/1.1 201")
     _, stderr = proxy.end()
     assert (proxy.process.returncode, stderr) == (0, "")
+
+
+def test_a_tunnel_that_failed_is_printed_once(command: list[str]) -> None:
+    """mitmdump itself prints it from 12.2.2 on."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{nobody.getsockname()[1]}"
+        proxy = Mitmdump(command, "-s", ADDON, "--set", "registry_live=off")
+        with proxy.connect() as client:
+            client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+            assert b" 502 " in client.recv(1000)
+        stdout, _ = proxy.end()
+    assert len(re.findall(f"CONNECT .*{target}", stdout)) == 1
+
+
+def test_a_capture_that_can_not_be_opened_is_told_at_the_start(
+    command: list[str], tmp_path: Path
+) -> None:
+    """No push has begun yet, so there is none to be hurt."""
+    (tmp_path / "file").write_text("")
+    done = ended(command, "-q", "-s", ADDON, "-p", "0", "-w", tmp_path / "file" / "push.mitm")
+    assert done.returncode == 1
+    assert "file" in done.stdout + done.stderr
+    assert "regtrace" not in done.stdout + done.stderr

@@ -44,6 +44,14 @@ _NAMES = (
 )
 
 
+#: What a value must be in a configuration file, where it is no text.
+_KINDS = {
+    "registry_report": "a list of paths",
+    "registry_hosts": "a list of hosts",
+    "registry_redact": "true or false",
+    "registry_exit_status": "true or false",
+    "registry_body_limit": "a whole number",
+}
 #: A host name or address, with ``*`` in it, and a port.
 _HOST = re.compile(r"(?:[A-Za-z0-9*._-]+|\[[0-9A-Fa-f:]+\])(?::[0-9*]{1,5})?")
 
@@ -186,8 +194,11 @@ def _untyped() -> Iterator[str]:
         try:
             ctx.options.process_deferred()
         except (exceptions.OptionsError, TypeError) as fault:
+            said = deferred.pop(name)  # or mitmproxy would try it again, and raise
             # mitmproxy 12 begins with the name, 11 does not tell it.
             reason = str(fault).removeprefix(f"Failed to parse option {name}: ")
+            if isinstance(fault, TypeError):  # of a configuration file
+                reason = f"use {_KINDS.get(name, 'a text')}, not {said!r}"
             yield f"{name}: {visible(reason)}"
         finally:
             deferred.update(others)
