@@ -27,12 +27,15 @@ class Hosts:
     def __init__(self) -> None:
         self._learned: dict[str, None] = {}
 
+    def looks_into(self, host: str, port: int) -> bool:
+        return not ctx.options.registry_hosts or self._is_allowed(host, port)
+
     @guarded
     def tls_clienthello(self, data: Any) -> None:
         address = data.context.server.address
         names = [data.client_hello.sni or "", address[0] if address else ""]
         port = address[1] if address else 443
-        if ctx.options.registry_hosts and not any(self._is_allowed(n, port) for n in names if n):
+        if not any(self.looks_into(name, port) for name in names if name):
             data.ignore_connection = True
 
     @guarded

@@ -23,13 +23,13 @@ from regtrace.proxy.unfinished import Unfinished
 
 def addons() -> list[Any]:
     """A new set, for one proxy."""
-    unfinished, saving = Unfinished(), Saving()
+    hosts, unfinished, saving = Hosts(), Unfinished(), Saving()
     story = Story(unfinished, saving)
     return [
         Options(),
-        Hosts(),
+        hosts,
         Stream(),
-        Tunnels(),
+        Tunnels(hosts),
         Handshakes(unfinished),
         unfinished,
         saving,

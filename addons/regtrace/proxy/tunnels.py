@@ -14,6 +14,7 @@ from mitmproxy import addonmanager, certs, connection, ctx, eventsequence, flow,
 
 from regtrace.proxy.flows import NOTES
 from regtrace.proxy.guard import guarded
+from regtrace.proxy.hosts import Hosts
 
 #: Connections that failed, remembered until a flow tells of them.
 _MOST = 1_000
@@ -22,7 +23,8 @@ _MOST = 1_000
 class Tunnels:
     name = "regtrace-tunnels"
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
         self._errors: dict[tuple[str, Any], str] = {}
         """Of a client's connection and the server's address: why that could not be reached."""
         self._rejected: dict[tuple[str, Any], list[certs.Cert]] = {}
@@ -37,6 +39,8 @@ class Tunnels:
     @guarded
     async def http_connect_error(self, flow: http.HTTPFlow) -> None:
         asked = flow.request
+        if not self._hosts.looks_into(asked.host, asked.port):
+            return
         reason = self._errors.pop((flow.client_conn.id, (asked.host, asked.port)), "")
         if not reason and flow.response is not None:
             reason = f"CONNECT was answered {flow.response.status_code}"
