@@ -53,7 +53,13 @@ class _Registry(BaseHTTPRequestHandler):
         self.server.answers.wait(PATIENCE)  # type: ignore[attr-defined]
 
     def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        left = int(self.headers["Content-Length"])
+        while left:
+            piece = self.rfile.read1(left)
+            if not piece:
+                return
+            left -= len(piece)
+            self.server.sent.set()  # type: ignore[attr-defined]
         self.send_response(201)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -68,6 +74,7 @@ class Registry(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Registry)
         self.asked, self.answers = threading.Event(), threading.Event()
+        self.sent = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -66,9 +67,15 @@ class Proxied:
 
 @asynccontextmanager
 async def proxy(
-    directory: Path, confdir: Path, *, settings: tuple[str, ...] = (), **options: Any
+    directory: Path,
+    confdir: Path,
+    *,
+    settings: tuple[str, ...] = (),
+    beside: tuple[Path, ...] = (),
+    **options: Any,
 ) -> AsyncIterator[Proxied]:
-    """mitmproxy with the suite, as ``mitmdump -s addons/registry.py -w`` has it."""
+    """mitmproxy with the suite, as ``mitmdump -s addons/registry.py -w`` has it; ``beside`` are
+    scripts behind it."""
     capture, report = directory / "push.mitm", directory / "push.json"
     master = DumpMaster(
         Options(listen_host="127.0.0.1", listen_port=0, confdir=str(confdir)),
@@ -78,7 +85,8 @@ async def proxy(
     ready = Ready()
     master.addons.add(ready)
     master.options.set(f"registry_report={report}", *settings, defer=True)
-    master.options.update(save_stream_file=str(capture), scripts=[str(ADDON)], **options)
+    scripts = [str(ADDON), *map(str, beside)]
+    master.options.update(save_stream_file=str(capture), scripts=scripts, **options)
     guard.reset()
     running = asyncio.ensure_future(master.run())
     await asyncio.wait_for(ready.event.wait(), PATIENCE)
@@ -127,6 +135,20 @@ def run(story: Coroutine[Any, Any, None]) -> None:
 
 async def client(work: Callable[..., Any], *args: Any) -> Any:
     return await asyncio.wait_for(asyncio.to_thread(work, *args), PATIENCE)
+
+
+async def worst_gap(work: Awaitable[Any]) -> float:
+    """Seconds for which the loop did not turn, at most, while this went on."""
+    doing = asyncio.ensure_future(work)
+    worst, last = 0.0, time.perf_counter()
+    while not doing.done():
+        await asyncio.sleep(0)
+        now = time.perf_counter()
+        worst, last = max(worst, now - last), now
+        await asyncio.sleep(0.001)
+        last = time.perf_counter()
+    doing.result()
+    return worst
 
 
 async def request_head(reader: asyncio.StreamReader) -> bytes:

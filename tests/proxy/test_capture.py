@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 from mitmproxy import http
 from mitmproxy.io import FlowReader, tnetstring
+from proxying import replayed_by_mitmproxy
 
-from regtrace.proxy.capture import Reader
+from regtrace.proxy.capture import PLAIN_LACKS, Reader
+from regtrace.report.model import NotSeen
 from regtrace.wire.exchange import Exchange
 
 CAPTURES = Path(__file__).parents[2] / "captures"
@@ -21,6 +24,30 @@ def read(content: bytes) -> list[Exchange]:
     exchanges = list(reader)
     assert reader.damage is None
     return exchanges
+
+
+def lacks(content: bytes) -> list[NotSeen]:
+    reader = Reader("push.mitm", io.BytesIO(content))
+    assert list(reader)
+    return reader.lacks()
+
+
+@pytest.mark.parametrize("version", [8, 11])
+def test_what_mitmproxy_alone_recorded_says_what_it_lacks(
+    tmp_path: Path, confdir: Path, version: int
+) -> None:
+    raw = (CAPTURES / "docker-push-ok.mitm").read_bytes()
+    states = [flow.get_state() for flow in FlowReader(io.BytesIO(raw)).stream()]
+    if version == 8:
+        states = [as_mitmproxy_8_wrote_it(state) for state in states]
+    plain = b"".join(tnetstring.dumps({**state, "metadata": {}}) for state in states)
+    assert lacks(raw) == []
+    assert lacks(plain) == [PLAIN_LACKS]
+    capture = tmp_path / "plain.mitm"
+    capture.write_bytes(plain)
+    told = asyncio.run(replayed_by_mitmproxy(capture, confdir, tmp_path / "again.json"))
+    assert [row["what"] for row in told["not_seen"]] == [PLAIN_LACKS.what]
+    assert told["verdict"]["outcome"] == "ok"
 
 
 def as_mitmproxy_8_wrote_it(state: dict[str, Any]) -> dict[str, Any]:

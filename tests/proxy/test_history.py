@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from regtrace.proxy.history import History, exchanges_of
+from dataclasses import replace
+
+from regtrace.proxy.history import History, bytes_held, exchanges_of, lightened
 from regtrace.wire.exchange import Body, Exchange, Headers, Request, Response
 
 DAY = 86_400.0
@@ -72,3 +74,22 @@ def test_traffic_of_others_is_not_kept() -> None:
     history.add(get(1, 0.0, path="/index.html"))
     history.retire(DAY)
     assert not list(history.tellings())
+
+
+def test_a_message_that_is_too_long_is_kept_without_what_is_long_in_it() -> None:
+    exchange = get(1, 0.0, path="/v2/?" + "a" * 9_000)
+    long = replace(
+        exchange,
+        request=replace(
+            exchange.request,
+            headers=Headers([("X-Long", "x" * 9_000), ("User-Agent", "docker/20.10.24")]),
+            body=Body.of(b"y" * 9_000),
+        ),
+    )
+    light = lightened(long, 1_000)
+    assert bytes_held(long) > 27_000
+    assert bytes_held(light) < 2_100
+    assert list(light.request.headers) == [("User-Agent", "docker/20.10.24")]
+    assert light.request.body == Body(None, 9_000)
+    assert light.request.target.startswith("/v2/?aaa")
+    assert light.response == long.response

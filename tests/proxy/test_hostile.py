@@ -10,14 +10,27 @@ import random
 import socket
 import time
 import tracemalloc
-from collections.abc import Awaitable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from proxying import PATIENCE, UPLOAD, answer, client, proxy, request_head, run, server, through
+from proxying import (
+    PATIENCE,
+    UPLOAD,
+    Proxied,
+    answer,
+    client,
+    proxy,
+    request_head,
+    run,
+    server,
+    through,
+    worst_gap,
+)
 
+from regtrace.proxy import suite
 from regtrace.proxy.story import Story
 from regtrace.wire.notation import read_notation
 
@@ -28,20 +41,6 @@ MANIFEST = {
     "mediaType": "application/vnd.oci.image.manifest.v1+json",
     "config": {"mediaType": "x/y", "size": 1, "digest": "sha256:" + "0" * 64},
 }
-
-
-async def worst_gap(work: Awaitable[Any]) -> float:
-    """Seconds for which the loop did not turn, at most, while this went on."""
-    doing = asyncio.ensure_future(work)
-    worst, last = 0.0, time.perf_counter()
-    while not doing.done():
-        await asyncio.sleep(0)
-        now = time.perf_counter()
-        worst, last = max(worst, now - last), now
-        await asyncio.sleep(0.001)
-        last = time.perf_counter()
-    doing.result()
-    return worst
 
 
 def test_reading_a_long_story_leaves_the_loop_to_the_traffic(
@@ -118,8 +117,41 @@ ANSWERS = {
 }
 
 
+HOOKS = ("requestheaders", "request", "responseheaders", "response", "error")
+#: Seconds of the processor.
+MOST = 0.05
+
+
+def _watched(proxied: Proxied) -> dict[str, float]:
+    """What each of our hooks, and a write to the capture, takes on the loop at most."""
+    worst: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def times(*args: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return work(*args)
+            finally:
+                worst[name] = max(worst.get(name, 0.0), time.thread_time() - began)
+
+        return times
+
+    for each in suite.addons():
+        addon = proxied.master.addons.get(each.name)
+        for hook in HOOKS:
+            if hasattr(addon, hook):
+                setattr(addon, hook, timed(f"{each.name}.{hook}", getattr(addon, hook)))
+    file = proxied.master.addons.get("save").stream.fo
+    file.write = timed("capture", file.write)
+    return worst
+
+
+DEAREST = ("registry_hosts=127.0.0.1", "registry_redact=true")
+
+
+@pytest.mark.parametrize("settings", [(), DEAREST], ids=["plain", "redacted"])
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_an_answer(tmp_path: Path, confdir: Path, kind: str) -> None:
+def test_an_answer(tmp_path: Path, confdir: Path, kind: str, settings: tuple[str, ...]) -> None:
     hostile = ANSWERS[kind]()
 
     async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -133,9 +165,15 @@ def test_an_answer(tmp_path: Path, confdir: Path, kind: str) -> None:
                 _send(port, f"{method} {url}{path} HTTP/1.1\r\nHost: r\r\n\r\n".encode())
 
     async def story() -> None:
-        async with server(answers) as port, proxy(tmp_path, confdir) as proxied:
+        async with (
+            server(answers) as port,
+            proxy(tmp_path, confdir, settings=settings) as proxied,
+        ):
+            took = _watched(proxied)
             await client(asks, proxied.port, f"http://127.0.0.1:{port}")
         _check(proxied.report)
+        assert took["regtrace-story.requestheaders"]
+        assert {name: cost for name, cost in took.items() if cost > MOST} == {}
 
     run(story())
 
@@ -201,6 +239,49 @@ def test_requests_and_those_of_others_beside_them(tmp_path: Path, confdir: Path)
         _check(proxied.report)
 
     run(story())
+
+
+def test_long_headers_do_not_add_up(tmp_path: Path, confdir: Path) -> None:
+    """Neither in the story, nor in what decoders remember of values that come again."""
+
+    def long(number: int) -> str:
+        return f"{number:09}" * (MIB // 9)
+
+    async def challenges(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came = b""
+        while not came.endswith(b"\r\n\r\n"):
+            came += await reader.read(MIB)
+        number = int(came[-20:-4])
+        realm = f'WWW-Authenticate: Bearer realm="http://auth.test/{long(number)}"'
+        writer.write(answer("401 Unauthorized", realm, f"X-{long(number)}: y"))
+        await writer.drain()
+
+    def asks(port: int, url: str, number: int) -> None:
+        # Always the same URL: Python itself remembers those that it took apart.
+        head = f"GET {url}/v2/?{long(0)} HTTP/1.1\r\nHost: r\r\nX-Long: {long(number)}"
+        bearer = f"Authorization: Bearer {long(number)}\r\nX-Number: {number:016}"
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+            sock.sendall(f"{head}\r\n{bearer}\r\n\r\n".encode())
+            assert sock.recv(100).startswith(b"HTTP/1.1 401")
+            while sock.recv(MIB):
+                pass
+
+    async def story() -> None:
+        async with server(challenges) as port, proxy(tmp_path, confdir) as proxied:
+            url = f"http://127.0.0.1:{port}"
+            await client(asks, proxied.port, url, 0)
+            tracemalloc.start()
+            for number in range(1, 41):
+                await client(asks, proxied.port, url, number)
+            gc.collect()
+            held, _ = tracemalloc.get_traced_memory()
+        _check(proxied.report)
+        assert held < 60 * MIB  # of 160 MiB that passed
+
+    try:
+        run(story())
+    finally:
+        tracemalloc.stop()
 
 
 def test_bodies_that_are_kept_do_not_add_up(tmp_path: Path, confdir: Path) -> None:

@@ -358,14 +358,20 @@ def _certificates(capture: Path) -> list[ServerCertificate | None]:
         return [exchange.connection.certificate for exchange in Reader(str(capture), stream)]
 
 
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Before anything was said."""
+
+
+@pytest.mark.parametrize("handler", [silent, leaves])
 def test_server_that_never_answers_the_handshake(
-    tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch, handler: Handler
 ) -> None:
     """mitmproxy itself tells nothing of it, not even that the client leaves."""
-    monkeypatch.setattr(handshakes, "_PATIENCE", 0.2)
-
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+    monkeypatch.setattr(handshakes, "_PATIENCE", 0.5)
 
     def waits(port: int, target: str) -> None:
         with connect(port, target)[0] as sock:
@@ -375,7 +381,7 @@ def test_server_that_never_answers_the_handshake(
     over = threading.Event()
 
     async def story() -> None:
-        async with server(silent) as port, proxy(tmp_path, confdir) as proxied:
+        async with server(handler) as port, proxy(tmp_path, confdir) as proxied:
             told = _hears(proxied, "error")
             waiting = asyncio.ensure_future(client(waits, proxied.port, f"127.0.0.1:{port}"))
             await asyncio.wait_for(told.wait(), PATIENCE)
@@ -384,7 +390,7 @@ def test_server_that_never_answers_the_handshake(
         await agrees(proxied, confdir)
         (leg,) = proxied.report["legs"]
         assert leg["decoded"]["tunnel"] == "server-tls"
-        assert "timed out" in leg["error"]
+        assert "timed out" in leg["error"] or "closed" in leg["error"]
 
     run(story())
 
@@ -395,9 +401,6 @@ def test_handshake_that_hangs_when_mitmproxy_ends(
 ) -> None:
     """One that has only just begun is no failure."""
     monkeypatch.setattr(handshakes, "_TOLD", told)
-
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
 
     def waits(port: int, target: str) -> None:
         with connect(port, target)[0] as sock:
@@ -417,6 +420,136 @@ def test_handshake_that_hangs_when_mitmproxy_ends(
         assert len(proxied.report["legs"]) == legs
         if legs:
             await agrees(proxied, confdir)
+
+    run(story())
+
+
+async def in_clear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """No TLS at all."""
+    await reader.read(100)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    await writer.drain()
+
+
+async def reset_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(100)
+    reset(writer)
+
+
+@pytest.mark.parametrize("strategy", ["eager", "lazy"])
+@pytest.mark.parametrize(
+    ("handler", "error"),
+    [(in_clear, "does not speak TLS"), (reset_at_once, "connection closed")],
+)
+def test_server_that_breaks_the_handshake(
+    tmp_path: Path, confdir: Path, handler: Handler, error: str, strategy: str
+) -> None:
+    async def story() -> None:
+        async with (
+            server(handler) as port,
+            proxy(tmp_path, confdir, connection_strategy=strategy) as proxied,
+        ):
+            target = f"127.0.0.1:{port}"
+            said = await client(_get_over_tls, proxied.port, target, _trusting(confdir))
+        assert b" 502 " in said.splitlines()[0]
+        await agrees(proxied, confdir)
+        (leg,) = proxied.report["legs"]
+        assert error in leg["error"]
+
+    run(story())
+
+
+def test_client_that_does_not_trust_a_reverse_proxy(
+    tmp_path: Path, confdir: Path, authority: Authority
+) -> None:
+    """The flow keeps the target's own address; and other flows theirs."""
+
+    def asks(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+            ssl.create_default_context().wrap_socket(sock, server_hostname="127.0.0.1")
+
+    async def story() -> None:
+        async with server(accepts, authority.server()) as port:
+            options = {
+                "mode": [f"reverse:https://127.0.0.1:{port}@127.0.0.1:0"],
+                "ssl_verify_upstream_trusted_ca": str(authority.path),
+            }
+            async with proxy(tmp_path, confdir, **options) as proxied:
+                refused = _hears(proxied, "tls_failed_client")
+                with pytest.raises(ssl.SSLError):
+                    await client(asks, proxied.port)
+                await asyncio.wait_for(refused.wait(), PATIENCE)
+        await agrees(proxied, confdir)
+        leg = proxied.leg("connect")
+        assert leg["decoded"]["tunnel"] == "client-tls"
+        (flow,) = proxied.flows()
+        assert (flow.request.host, flow.request.port) == ("127.0.0.1", port)
+
+    run(story())
+
+
+def test_a_registry_that_is_restarted(tmp_path: Path, confdir: Path) -> None:
+    """Cut in an upload, then nobody there, and then back."""
+
+    async def story() -> None:
+        async with proxy(tmp_path, confdir) as proxied:
+            async with server(resets) as port:
+                url = f"http://127.0.0.1:{port}{UPLOAD}u-1"
+                await client(_attempt, proxied.port, url, "PATCH")
+            await client(_attempt, proxied.port, url, "PATCH")
+            again = await asyncio.start_server(_serving(accepts), "127.0.0.1", port)
+            async with again:
+                status, _ = await client(lambda: through(proxied.port, url, "PATCH", body=LAYER))
+        assert status == 202
+        await agrees(proxied, confdir)
+        first, second, third = proxied.report["legs"]
+        assert first["error"]
+        assert "Connect call failed" in second["error"]
+        assert (third["status"], third["request_bytes"]) == (202, len(LAYER))
+
+    run(story())
+
+
+def _serving(handler: Handler) -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await handler(reader, writer)
+        writer.close()
+
+    return handle
+
+
+ODD_HOSTS = [
+    "xn--\u00e9.test",
+    "a_b.test",
+    "[::1",
+    "[::ffff:1.2.3.4]",
+    "x" * 5_000,
+    "a\x1b[2J.test",
+]
+
+
+@pytest.mark.parametrize("host", ODD_HOSTS, ids=range(len(ODD_HOSTS)))
+def test_tunnel_to_an_odd_name(
+    tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """What mitmproxy lets pass as a name, the capture can hold; the others it refuses itself."""
+
+    async def no_name(*args: Any, **kwargs: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    def asks(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+            sock.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            sock.recv(1000)
+
+    async def story() -> None:
+        async with proxy(tmp_path, confdir) as proxied:
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_name)
+            await client(asks, proxied.port)
+            monkeypatch.undo()
+        if proxied.capture.stat().st_size:
+            await agrees(proxied, confdir)
+        assert proxied.report["not_seen"] == []
 
     run(story())
 

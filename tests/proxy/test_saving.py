@@ -43,7 +43,8 @@ def read(capture: Path) -> list[Exchange]:
 
 
 @pytest.mark.parametrize(
-    ("end", "in_flight"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGKILL, 0)]
+    ("end", "in_flight"),
+    [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGKILL, 0), (signal.SIGHUP, 0)],
 )
 def test_the_end(tmp_path: Path, confdir: Path, end: signal.Signals, in_flight: int) -> None:
     """Of a killed proxy, only what was on its way is missing."""
@@ -59,6 +60,27 @@ def test_the_end(tmp_path: Path, confdir: Path, end: signal.Signals, in_flight: 
     exchanges = read(capture)
     assert sum(exchange.response is not None for exchange in exchanges) == 5
     assert sum(exchange.response is None for exchange in exchanges) == in_flight
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_the_end_in_mid_upload(tmp_path: Path, confdir: Path, end: signal.Signals) -> None:
+    capture, report = tmp_path / "push.mitm", tmp_path / "push.json"
+    with registry() as serving:
+        dump = Mitmdump(confdir, "-w", capture, "--set", f"registry_report={report}")
+        assert push_manifest(dump.port, serving.url, 1) == 201
+        serving.sent.clear()
+        with socket.create_connection(("127.0.0.1", dump.port)) as sock:
+            head = f"PUT {serving.url}{UPLOAD}u-1 HTTP/1.1\r\nHost: r\r\nContent-Length: 9999"
+            sock.sendall(head.encode() + b"\r\n\r\n" + bytes(2000))
+            assert serving.sent.wait(10)
+            dump.end(end)
+    exchanges = read(capture)
+    assert exchanges[0].response is not None
+    if end is signal.SIGKILL:
+        assert len(exchanges) == 1
+        return
+    assert (exchanges[1].request.body.size, exchanges[1].request.ended) == (2000, None)
+    assert [leg["request_bytes"] for leg in json.loads(report.read_text())["legs"]][1] == 2000
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
@@ -112,6 +134,26 @@ def test_what_is_written_stays_readable(tmp_path: Path, mode: str) -> None:
         found = [flow.id for flow in FlowReader(stream).stream()]
     assert found == [flow.id for flow in (flows[0], *flows[3:])]
     assert [fault.errno for fault in lost] == [errno.ENOSPC] * 2
+
+
+def test_a_file_is_watched_by_the_script_that_runs(tmp_path: Path, confdir: Path) -> None:
+    """Also when the script was loaded anew in between."""
+
+    class Fails(io.FileIO):
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def story() -> None:
+        async with server(accepts) as port, proxy(tmp_path, confdir) as proxied:
+            addons = proxied.master.addons
+            addons.get("scriptloader").addons[0].loadscript()
+            addons.get("save").stream.fo.file = Fails(tmp_path / "full", "w")
+            patch = (through, proxied.port, f"http://127.0.0.1:{port}{UPLOAD}u-1", "PATCH")
+            assert (await client(*patch))[0] == 202
+        (lack,) = proxied.report["not_seen"]
+        assert lack["what"] == "1 exchanges in the capture"
+
+    run(story())
 
 
 async def accepts(reader, writer) -> None:  # type: ignore[no-untyped-def]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from mitmproxy import command, contentviews, exceptions, flowfilter, http
 from mitmproxy.addons import readfile, save, view
 from mitmproxy.io import FlowReader
 from mitmproxy.test import taddons, tflow, tutils
+from proxying import worst_gap
 
 from regtrace.proxy import content_views, suite
 from regtrace.proxy.content_views import ContentViews, explained
@@ -23,6 +25,7 @@ from regtrace.proxy.options import Options
 from regtrace.redact.redactor import Redactor
 from regtrace.report.remarks import Remark
 from regtrace.report.telling import Telling
+from regtrace.wire.notation import read_notation
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 
@@ -70,6 +73,45 @@ def test_the_list_reads_as_a_story_and_can_be_filtered(monkeypatch: pytest.Monke
             for filter_ in ("~marker x", "~comment storage-403-on-head"):
                 matches = flowfilter.parse(filter_)
                 assert [flow for flow in flows if matches(flow)] == wrong
+
+    run(story())
+
+
+def test_marks_are_announced_and_made_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists are drawn anew, and the traffic does not wait for the remarks."""
+    push = """
+        client C{n} = docker/24.0.7
+        GET /v2/ -> 401
+        token push,pull team/app{n} -> 200
+        POST uploads in=team/app{n} -> 202 s{n}
+        PATCH s{n} 5MB -> 403 DENIED
+    """
+
+    class Ear:
+        def __init__(self) -> None:
+            self.updated: list[str] = []
+
+        def update(self, flows: Sequence[Any]) -> None:
+            self.updated += [flow.id for flow in flows if flow.comment]
+
+    async def story() -> None:
+        async with screen(monkeypatch) as master:
+            ear = Ear()
+            master.addons.add(ear)
+            flows = await loaded(master, "docker-push-s3-403")
+            assert set(ear.updated) >= {flow.id for flow in flows}
+            marks = master.addons.get("regtrace-marks")
+            told = read_notation("".join(push.format(n=n) for n in range(300)))
+            master.addons.get("regtrace-story")._news.extend(told)
+            began = time.perf_counter()
+
+            async def look() -> None:
+                marks._look()
+                await asyncio.wait([marks._looking])
+
+            gap = await worst_gap(look())
+            took = time.perf_counter() - began
+            assert gap < took / 4
 
     run(story())
 
@@ -165,6 +207,32 @@ def test_a_secret_gets_neither_into_a_comment_nor_out_of_a_command(
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.1)
             assert not any(flow.comment for flow in flows)
+
+    run(story())
+
+
+def test_a_command_that_breaks_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By any other exception mitmproxy's console would end."""
+
+    def breaks(*args: Any) -> None:
+        raise RuntimeError("said on the wire")
+
+    async def story() -> None:
+        async with screen(monkeypatch) as master:
+            (flow, *_) = await loaded(master, "docker-push-s3-403")
+            monkeypatch.setattr("regtrace.proxy.commands.exchanges_of", breaks)
+            monkeypatch.setattr("regtrace.proxy.commands.remarks", breaks)
+            monkeypatch.setattr("regtrace.proxy.commands.check_path", breaks)
+            for name, args in (
+                ("registry.operations", ()),
+                ("registry.explain", (flow,)),
+                ("registry.report", (str(tmp_path / "push.json"),)),
+            ):
+                with pytest.raises(exceptions.CommandError, match="RuntimeError at") as told:
+                    call(master, name, *args)
+                assert "wire" not in str(told.value)
 
     run(story())
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -14,6 +16,7 @@ from proxying import (
     UPLOAD,
     answer,
     client,
+    digest,
     proxy,
     request_body,
     request_head,
@@ -23,6 +26,7 @@ from proxying import (
 )
 
 from regtrace.proxy import voice
+from regtrace.proxy.flows import NOTES
 from regtrace.proxy.options import Options
 from regtrace.report import output
 
@@ -118,6 +122,49 @@ def test_nothing_is_told_twice_when_the_script_is_loaded_anew(
             assert "The push of team/app:2" in await summary(shown)
         assert shown.empty()
         assert [op["reference"] for op in proxied.report["operations"]] == ["2"]
+
+    run(story())
+
+
+def test_an_upload_goes_on_while_the_script_is_loaded_anew(tmp_path: Path, confdir: Path) -> None:
+    arrived, anew = asyncio.Event(), threading.Event()
+    layer = bytes(range(256)) * 2_000
+
+    async def stores(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await request_head(reader)
+        assert await reader.readexactly(1_000) == layer[:1_000]
+        arrived.set()
+        assert await reader.readexactly(len(layer) - 1_000) == layer[1_000:]
+        writer.write(answer("202 Accepted" if head else ""))
+        await writer.drain()
+
+    def pieces() -> Iterator[bytes]:
+        yield layer[:1_000]
+        anew.wait(10)
+        yield layer[1_000:]
+
+    async def story() -> None:
+        async with server(stores) as port, proxy(tmp_path, confdir) as proxied:
+            url = f"http://127.0.0.1:{port}{UPLOAD}u-1"
+            length = {"Content-Length": str(len(layer))}
+
+            def push() -> int:
+                return through(proxied.port, url, "PATCH", body=pieces(), headers=length)[0]
+
+            pushing = asyncio.ensure_future(client(push))
+            await asyncio.wait_for(arrived.wait(), 10)
+            proxied.master.addons.get("scriptloader").addons[0].loadscript()
+            anew.set()
+            assert await pushing == 202
+        (flow,) = proxied.flows()
+        assert flow.metadata[NOTES]["request_body"] == {
+            "size": len(layer),
+            "digest": digest(layer),
+            "complete": True,
+        }
+        (leg,) = proxied.report["legs"]
+        assert (leg["status"], leg["request_bytes"]) == (202, len(layer))
+        assert not [lack for lack in proxied.report["not_seen"] if "missed" in lack["what"]]
 
     run(story())
 

@@ -37,7 +37,7 @@ from proxying import (
 from regtrace.proxy import guard
 from regtrace.proxy.flows import NOTES, exchange_of
 from regtrace.proxy.stream import Stream, Tally, _passing
-from regtrace.wire.exchange import Exchange
+from regtrace.wire.exchange import Body, Exchange
 from site_authority import Authority
 
 CHUNK = bytes(range(256)) * 256  # 64 KiB
@@ -266,6 +266,57 @@ def test_endless_json_is_not_held(tmp_path: Path, confdir: Path) -> None:
         assert flow.response is not None
         assert flow.response.raw_content is None
         assert flow.metadata[NOTES]["response_body"]["size"] == 32 * 65536 + 1
+
+    run(story())
+
+
+STREAMS = (
+    "def requestheaders(flow): flow.request.stream = True\n"
+    "def responseheaders(flow): flow.response.stream = True\n"
+)
+
+
+@pytest.mark.parametrize("by", ["another script", "stream_large_bodies"])
+def test_what_others_stream_is_not_taken_for_empty(tmp_path: Path, confdir: Path, by: str) -> None:
+    """A script behind ours takes the stream away; mitmproxy's option comes before ours."""
+    manifest = json.dumps({"schemaVersion": 2}).encode()
+    kind = "application/vnd.oci.image.manifest.v1+json"
+
+    async def serves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await request_head(reader)
+        await request_body(reader, head)
+        upload = head.startswith(b"PATCH")
+        writer.write(
+            answer("202 Accepted", f"Location: {UPLOAD}u-1?_state=x", "Range: 0-65535")
+            if upload
+            else answer("200 OK", f"Content-Type: {kind}", body=manifest)
+        )
+        await writer.drain()
+
+    other = tmp_path / "other.py"
+    other.write_text(STREAMS)
+    beside = (other,) if by == "another script" else ()
+    options = {} if beside else {"stream_large_bodies": "1"}
+
+    async def story() -> None:
+        async with (
+            server(serves) as port,
+            proxy(tmp_path, confdir, beside=beside, **options) as proxied,
+        ):
+            url = f"http://127.0.0.1:{port}"
+            layer = client(lambda: through(proxied.port, f"{url}{UPLOAD}u-1", "PATCH", body=CHUNK))
+            assert (await layer)[0] == 202
+            got = await client(through, proxied.port, f"{url}/v2/team/app/manifests/1")
+            assert got == (200, manifest)
+        sent, read = (exchange_of(flow) for flow in proxied.flows())
+        assert read.response is not None
+        if beside:
+            assert sent.request.body == Body(None, None, None, complete=True)
+            assert read.response.body.size in {None, len(manifest)}
+        else:
+            assert sent.request.body == Body(None, len(CHUNK), digest(CHUNK), complete=True)
+            assert read.response.body.kept == manifest
+        assert {found["severity"] for found in proxied.report["findings"]} <= {"note"}
 
     run(story())
 

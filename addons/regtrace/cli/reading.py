@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from regtrace.cli.ending import complain
 from regtrace.evidence.client_log import ClientMessage
-from regtrace.proxy.capture import HAR_LACKS, Reader, Unreadable, open_capture
+from regtrace.proxy.capture import Reader, Unreadable, open_capture
 from regtrace.proxy.history import History
 from regtrace.proxy.site import Site
 from regtrace.redact.cases import Case
@@ -71,7 +71,7 @@ class Reading:
         gc.freeze()
         self.readable, self.damage = True, reader.damage
         self.is_har = reader.is_har
-        self.lacks = [HAR_LACKS] if reader.is_har else []
+        self.lacks = reader.lacks()
         if self.damage:
             complain(
                 f"{visible(path)}: damaged at byte {self.damage.offset}: {self.damage.reason};"

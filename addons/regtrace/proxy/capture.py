@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from mitmproxy import http
 from mitmproxy.io.har import request_to_flow
 
-from regtrace.proxy.flows import exchange_of
+from regtrace.proxy.flows import exchange_of, notes_of
 from regtrace.proxy.saved import saved_flows, saved_states
 from regtrace.report.model import Damage, NotSeen
 from regtrace.report.visible import visible
@@ -33,6 +33,12 @@ HAR_LACKS = NotSeen(
     "connections, tunnels that failed, and bodies byte by byte",
     "a HAR file does not record them",
     "digests of bodies are not checked; record with mitmdump -w for all of it",
+)
+#: What a capture of mitmproxy alone can't say.
+PLAIN_LACKS = NotSeen(
+    "tunnels and TLS handshakes that failed, and digests of bodies that were streamed",
+    "mitmproxy recorded this capture without regtrace",
+    "who got no further than a tunnel left nothing in it; record with regtrace loaded",
 )
 #: Bytes at the beginning by which a foreign file is recognised.
 _EDGE = 512
@@ -65,6 +71,12 @@ class Reader:
     """Told how many bytes have been read."""
     damage: Damage | None = None
     is_har: bool = False
+    is_plain: bool = False
+    """mitmproxy recorded it without regtrace."""
+
+    def lacks(self) -> list[NotSeen]:
+        """What can't be in a capture of this kind, for the report."""
+        return [HAR_LACKS] * self.is_har + [PLAIN_LACKS] * self.is_plain
 
     def __iter__(self) -> Iterator[Exchange]:
         """Raises Unreadable when there is nothing to read."""
@@ -77,6 +89,7 @@ class Reader:
     def _read(self, counted: _Counted) -> Iterator[Exchange]:
         whole = told = 0
         first = b""
+        seen = noted = False
         try:
             first = counted.peek(_EDGE)[:_EDGE]
             if not first:
@@ -86,6 +99,7 @@ class Reader:
             self.is_har = first.removeprefix(b"\xef\xbb\xbf").startswith(b"{")
             for item in _har(counted) if self.is_har else saved_flows(counted):
                 if item is not None:
+                    seen, noted = True, noted or bool(notes_of(item))
                     yield exchange_of(item)
                 whole = counted.position
                 if self.advance and whole - told >= _TELLING:
@@ -98,6 +112,7 @@ class Reader:
             if not whole:
                 raise Unreadable(_foreign(self.path, first, counted.position, fault)) from fault
             self.damage = Damage(whole, _reason(fault))
+        self.is_plain = seen and not (noted or self.is_har or self.damage)
 
 
 def flow_states(stream: BinaryIO, *, is_har: bool) -> Iterator[dict[str, Any]]:

@@ -7,10 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from mitmproxy import command, exceptions, flow, http, types
 
+from regtrace.proxy.guard import note, place_of
 from regtrace.proxy.history import exchanges_of
 from regtrace.proxy.options import new_redactor
 from regtrace.proxy.story import Story
@@ -20,6 +23,24 @@ from regtrace.report.remarks import remarks
 from regtrace.report.telling import Telling
 from regtrace.report.visible import visible
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def answering(work: F) -> F:
+    """A command that refuses when it breaks: by any other exception mitmproxy's console ends."""
+
+    @functools.wraps(work)
+    def answers(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return work(*args, **kwargs)
+        except exceptions.CommandError:
+            raise
+        except Exception as fault:
+            note(work.__qualname__, fault)
+            raise exceptions.CommandError(f"A fault of regtrace: {place_of(fault)}.") from None
+
+    return answers  # type: ignore[return-value]
+
 
 class Commands:
     name = "regtrace-commands"
@@ -28,6 +49,7 @@ class Commands:
         self._story = story
 
     @command.command("registry.explain")
+    @answering
     def explain(self, shown: flow.Flow) -> Sequence[str]:
         """What this flow is, to which push or pull it belongs, and what was wrong with it."""
         if not isinstance(shown, http.HTTPFlow):
@@ -40,6 +62,7 @@ class Commands:
         raise exceptions.CommandError("This flow is no registry traffic that regtrace follows.")
 
     @command.command("registry.operations")
+    @answering
     def operations(self) -> Sequence[str]:
         """Every push, pull and login seen so far, how it ended, and why."""
         redactor = new_redactor()
@@ -57,6 +80,7 @@ class Commands:
         return _passed(lines, tellings) or ["No registry traffic was seen so far."]
 
     @command.command("registry.report")
+    @answering
     def report(self, path: types.Path) -> str:
         """Write the report of all that was seen so far; the path's ending chooses the format."""
         try:

@@ -42,6 +42,9 @@ _SHA512 = re.compile(rb"[/=]sha512(?:[:/&]|__|%3a|\Z)", re.IGNORECASE)
 _SHORT = 8 * 1024
 #: Characters of what a gateway noted; a host name has 253.
 _LONGEST_ORIGIN = 300
+#: Fields of a message, and bytes of a URL, of a field's name or value, that are read: more than any
+#: decoder takes, and little enough to be remembered a few hundred times.
+_MOST_FIELDS, _LONGEST = 500, 128 * 1024
 _READABLE = ("json", "prettyjws", "xml", "html", "text/", "form-urlencoded")
 
 
@@ -110,7 +113,7 @@ def _request(flow: AnyFlow, notes: dict[str, Any], keep: int) -> Request:
         scheme="https" if connects else _plain(request.scheme),
         host=_plain(request.host),
         port=request.port,
-        target=_text(request.data.path) or "/",
+        target=_text(request.data.path[:_LONGEST]) or "/",
         headers=_headers(fields),
         body=_har_body(request, request.method in {"GET", "HEAD"})
         if is_from_har(flow)
@@ -144,6 +147,8 @@ def _body(flow: AnyFlow, message: AnyMessage, note: Any, readable: bool, keep: i
     if isinstance(note, dict) and (content is None or note.get("size")):
         whole = complete and note.get("complete") is True
         size, digest = note.get("size"), note.get("digest")
+        if complete and not whole and not size:
+            return Body(None, None, None, complete)  # it passed by another script's stream function
         return Body(
             kept,
             size if isinstance(size, int) else None,
@@ -222,12 +227,13 @@ def _certificate(server: connection.Server | SavedConnection) -> ServerCertifica
 
 
 def _headers(fields: Any) -> Headers:
-    return Headers([(_known_text(name), _known_text(value)) for name, value in fields])
+    read = fields[:_MOST_FIELDS]
+    return Headers([(_known_text(name), _known_text(value)) for name, value in read])
 
 
 def _known_text(raw: bytes) -> str:
     """Names of headers, agents, tokens come again and again: one string for all of them."""
-    return _short_text(raw) if len(raw) <= _SHORT else _text(raw)
+    return _short_text(raw) if len(raw) <= _SHORT else _text(raw[:_LONGEST])
 
 
 @lru_cache(maxsize=1024)
@@ -239,7 +245,12 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-@lru_cache(maxsize=256)  # methods, versions, hosts
 def _plain(text: str) -> str:
-    """Without the lone surrogates that stand for bytes that are no UTF-8."""
+    """The beginning of a word that mitmproxy read, without the lone surrogates that stand for bytes
+    that are no UTF-8."""
+    return _whole_plain(text[:_SHORT])
+
+
+@lru_cache(maxsize=256)  # methods, versions, hosts
+def _whole_plain(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
+from typing import TypeVar
 
 from regtrace.diagnose.engine import Examiner, examine
 from regtrace.follow.story import Operation
@@ -15,7 +17,7 @@ from regtrace.follow.tracker import Tracker
 from regtrace.report.model import NotSeen
 from regtrace.report.telling import Telling
 from regtrace.wire.decode import decode
-from regtrace.wire.exchange import Exchange, Rewritten
+from regtrace.wire.exchange import Exchange, Headers, Request, Response, Rewritten
 from regtrace.wire.leg import Kind
 
 #: Ids of exchanges remembered at most, of a file and of a running proxy: in a file, the second copy
@@ -116,7 +118,7 @@ class History:
         return self._one_failed or any(Telling.of(op, self.judge).failed for op in self.open())
 
     def holds(self) -> int:
-        """Bytes of bodies in all that is kept."""
+        """Bytes of messages in all that is kept."""
         operations = chain(self.open(), (telling.operation for telling in self._over))
         return sum(bytes_held(leg.exchange) for op in operations for leg in op.legs)
 
@@ -171,6 +173,39 @@ def exchanges_of(tellings: Iterable[Telling]) -> list[Exchange]:
 
 
 def bytes_held(exchange: Exchange) -> int:
-    """Bytes of the bodies that it keeps."""
-    answered = len(exchange.response.body.kept or b"") if exchange.response else 0
-    return len(exchange.request.body.kept or b"") + answered
+    """Bytes of the bodies, header fields and the URL that it keeps."""
+    return len(exchange.request.target) + sum(map(_held, _messages(exchange)))
+
+
+def lightened(exchange: Exchange, most: int) -> Exchange:
+    """The same without bodies and header fields that are longer than so many bytes, and without the
+    end of such a URL."""
+    request, response = exchange.request, exchange.response
+    return replace(
+        exchange,
+        request=replace(_light(request, most), target=request.target[:most]),
+        response=response and _light(response, most),
+    )
+
+
+_Message = TypeVar("_Message", Request, Response)
+
+
+def _light(message: _Message, most: int) -> _Message:
+    body, left, fields = message.body, most, []
+    for name, value in message.headers:
+        if len(name) + len(value) <= left:
+            left -= len(name) + len(value)
+            fields.append((name, value))
+    if len(body.kept or b"") > most:
+        body = replace(body, kept=None)
+    return replace(message, headers=Headers(fields), body=body)
+
+
+def _messages(exchange: Exchange) -> tuple[Request | Response, ...]:
+    return (exchange.request, exchange.response) if exchange.response else (exchange.request,)
+
+
+def _held(message: Request | Response) -> int:
+    fields = message.headers.fields
+    return len(message.body.kept or b"") + sum([len(name) + len(value) for name, value in fields])

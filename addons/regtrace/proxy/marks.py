@@ -2,7 +2,7 @@
 
 The flow list then reads as a story and can be filtered: ``~comment "push team/app"``, ``~marked``.
 A flow's place in the story is known only when more of it has passed, so it is looked at from a
-timer, as rarely as that costs.
+timer, as rarely as that costs, and by the thread that reads the story: the traffic does not wait.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ class Marks:
         self._marked: dict[str, tuple[int, float, str]] = {}
         """First leg of each operation → how it stood when its flows were marked."""
         self._timer: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Future[tuple[dict[str, Remark], float] | None] | None = None
+        self._seen = self._over = False
+        """Whether a flow came since the last look; and whether there will be no other look."""
 
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -49,10 +52,11 @@ class Marks:
         self._see(flow)
 
     def _see(self, flow: http.HTTPFlow) -> None:
-        if ctx.master.addons.get("view") is None:
+        if self._over or ctx.master.addons.get("view") is None:
             return  # mitmdump shows no list
         self._flows[flow.id] = flow
-        if self._timer is None:
+        self._seen = True
+        if self._timer is None and self._looking is None:
             self._look_in(_SOON)
 
     def _look_in(self, seconds: float) -> None:
@@ -61,39 +65,52 @@ class Marks:
     @guarded
     def _look(self) -> None:
         self._timer = None
-        began = time.monotonic()
-        changed = [flow for telling in self._news() for flow in self._mark(telling)]
-        if changed:
-            ctx.master.addons.trigger(hooks.UpdateHook(changed))
-            self._look_in(max(_SOON, (time.monotonic() - began) / _SHARE))
+        self._seen = False
+        self._looking = self._story.aside(self._news)
+        self._looking.add_done_callback(self._put)
 
-    def _news(self) -> list[Telling]:
-        """The operations that stand otherwise than when they were marked."""
-        tellings = list(self._story.tellings())
-        standing = {telling.operation.legs[0].id: _standing(telling) for telling in tellings}
+    @guarded
+    def _news(self) -> tuple[dict[str, Remark], float]:
+        """What is to be said of the operations that stand otherwise than when they were marked, and
+        the seconds that it took to find out. Not on the loop."""
+        began = time.monotonic()
+        tellings = self._story.tellings_now()
+        standing = {_key(telling): _standing(telling) for telling in tellings}
         news = [t for t in tellings if self._marked.get(_key(t)) != standing[_key(t)]]
         self._marked = standing
-        return news
+        said = {id_: remark for telling in news for id_, remark in _said(telling).items()}
+        return said, time.monotonic() - began
 
-    def _mark(self, telling: Telling) -> list[http.HTTPFlow]:
-        redactor = new_redactor()
-        gate = gate_for(exchanges_of([telling]))
-        found = (
-            (self._flows.get(id_), said)
-            for id_, said in remarks(telling, redactor).items()
-            if not gate.leaks(said.comment)
-        )
-        return [flow for flow, said in found if flow is not None and put(flow, said)]
+    @guarded
+    def _put(self, looked: asyncio.Future[tuple[dict[str, Remark], float] | None]) -> None:
+        self._looking = None
+        found = None if looked.cancelled() else looked.result()
+        said, cost = found or ({}, 0.0)
+        flows = ((self._flows.get(id_), remark) for id_, remark in said.items())
+        changed = [flow for flow, remark in flows if flow is not None and put(flow, remark)]
+        if changed:
+            ctx.master.addons.trigger(hooks.UpdateHook(changed))
+        if changed or self._seen:
+            self._look_in(max(_SOON, cost / _SHARE))
 
     @guarded
     def done(self) -> None:
+        self._over = True
         if self._timer:
             self._timer.cancel()
-            self._timer = None
+        if self._looking:
+            self._looking.remove_done_callback(self._put)
 
 
 def _key(telling: Telling) -> str:
     return telling.operation.legs[0].id
+
+
+def _said(telling: Telling) -> dict[str, Remark]:
+    """Id of each flow → its remark, if no secret stands in that."""
+    gate = gate_for(exchanges_of([telling]))
+    told = remarks(telling, new_redactor())
+    return {id_: remark for id_, remark in told.items() if not gate.leaks(remark.comment)}
 
 
 def _standing(telling: Telling) -> tuple[int, float, str]:

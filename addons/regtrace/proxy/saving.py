@@ -111,6 +111,7 @@ class Saving:
         redacts = bool(ctx.options.registry_redact)
         if isinstance(stream.fo, Steady):
             if isinstance(stream.fo, Labelling) == redacts:
+                stream.fo.lose = self._lose  # of a script that was loaded anew
                 return
             file = stream.fo.file
         else:
@@ -147,7 +148,7 @@ class Steady:
 
     def __init__(self, file: io.FileIO, lose: Callable[[OSError], Any]) -> None:
         self.file = file
-        self._lose = lose
+        self.lose = lose
 
     def write(self, record: bytes) -> None:
         written = 0
@@ -155,7 +156,7 @@ class Steady:
             while written < len(record):
                 written += self.file.write(record[written:]) or 0
         except OSError as fault:
-            self._lose(fault)
+            self.lose(fault)
             self._take_back(written)
 
     def _take_back(self, size: int) -> None:
@@ -173,7 +174,7 @@ class Steady:
         try:
             self.file.close()
         except OSError as fault:
-            self._lose(fault)
+            self.lose(fault)
 
 
 class Labelling(Steady):
@@ -195,7 +196,7 @@ class Labelling(Steady):
             labelled = self._labelled(record)
         except Exception as fault:  # a raw record must not be written in its place
             note("a redacted capture", fault)
-            self._lose(OSError(errno.EIO, "a flow could not be redacted"))
+            self.lose(OSError(errno.EIO, "a flow could not be redacted"))
             return
         if labelled:
             super().write(labelled)

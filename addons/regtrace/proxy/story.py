@@ -23,11 +23,11 @@ from regtrace.follow.life import Ending
 from regtrace.follow.story import Operation
 from regtrace.follow.tracker import has_ended
 from regtrace.proxy import guard, voice
-from regtrace.proxy.capture import HAR_LACKS
+from regtrace.proxy.capture import HAR_LACKS, PLAIN_LACKS
 from regtrace.proxy.exit_status import ExitStatus
-from regtrace.proxy.flows import exchange_of, is_from_har
+from regtrace.proxy.flows import exchange_of, is_from_har, notes_of
 from regtrace.proxy.guard import guarded
-from regtrace.proxy.history import History, bytes_held, exchanges_of
+from regtrace.proxy.history import History, bytes_held, exchanges_of, lightened
 from regtrace.proxy.options import new_redactor, report_paths, site
 from regtrace.proxy.saving import Saving
 from regtrace.proxy.unfinished import Unfinished
@@ -51,11 +51,12 @@ _MOST_LEGS = 5_000
 #: Exchanges of a replay that are read at once; and those that came live, beyond which a look is
 #: due whatever it costs.
 _MANY, _CROWDED = 256, 2_000
-#: Bytes of bodies that a running proxy holds, before it keeps none that is larger than a little.
-_MOST_HELD, _LITTLE = 64 * 1024 * 1024, 64 * 1024
+#: Bytes of messages that a running proxy holds, before it keeps no body and no header that is
+#: larger than a little; and with twice as much, than the least.
+_MOST_HELD, _LITTLE, _LEAST = 64 * 1024 * 1024, 64 * 1024, 8 * 1024
 _NO_ROOM = model.NotSeen(
-    "the content of some bodies of more than 64 kB",
-    "a running proxy holds 64 MB of bodies at most",
+    "the content of some long bodies and headers",
+    "a running proxy holds 64 MB of messages, and beyond that only short ones",
     "replay the capture (mitmdump -w) for the whole story",
 )
 
@@ -71,13 +72,14 @@ class Story:
         self._history = History()
         """Only the reading thread touches it, until that has ended."""
         self._held = self._history_holds = 0
-        """Bytes of bodies, in all and in the history."""
+        """Bytes of messages, in all and in the history."""
         self._passed_over = False
-        """Whether a body was not kept for want of room."""
+        """Whether something was not kept for want of room."""
         self._reading = ThreadPoolExecutor(1, "regtrace-story")
         self._writing = ThreadPoolExecutor(1, "regtrace-report")
         self._seen_client = False
-        self._from_har = False
+        self._from_har = self._noted = False
+        """Whether a flow comes of a HAR file, and whether regtrace wrote something on one."""
         self._told: dict[str, Ending] = {}
         """First leg of each open operation whose summary was given → the ending it had."""
         self._unwritten = False
@@ -134,6 +136,7 @@ class Story:
 
     def _take(self, flow: http.HTTPFlow) -> None:
         self._from_har = self._from_har or is_from_har(flow)
+        self._noted = self._noted or bool(notes_of(flow))
         self._news.append(self._exchange_of(flow))
         if self._is_live():
             self._look_in(_SOON)
@@ -141,13 +144,12 @@ class Story:
             self._on_thread(self._read_news)
 
     def _exchange_of(self, flow: http.HTTPFlow) -> Exchange:
-        keep = ctx.options.registry_body_limit
+        exchange = exchange_of(flow, keep=ctx.options.registry_body_limit)
         if self._is_live() and self._held > _MOST_HELD:
-            keep = min(keep, _LITTLE)
-            messages = [flow.request, *filter(None, [flow.response])]
-            if any(len(message.raw_content or b"") > keep for message in messages):
+            most = _LITTLE if self._held < 2 * _MOST_HELD else _LEAST
+            if bytes_held(exchange) > most:
+                exchange = lightened(exchange, most)
                 self._passed_over = True
-        exchange = exchange_of(flow, keep=keep)
         self._held += bytes_held(exchange)
         return exchange
 
@@ -264,11 +266,16 @@ class Story:
 
     # --- what other addons ask
 
+    def aside(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Have the reading thread do this when it comes to it; nobody waits."""
+        return asyncio.get_running_loop().run_in_executor(self._reading, work)
+
     def tellings(self) -> list[Telling]:
         """Every operation that is kept now, with what the rules say of it. Takes a while."""
-        return self._on_thread(self._tellings)
+        return self._on_thread(self.tellings_now)
 
-    def _tellings(self) -> list[Telling]:
+    def tellings_now(self) -> list[Telling]:
+        """The same, for who is on the reading thread already."""
         self._read_news()
         return list(self._history.tellings())
 
@@ -294,10 +301,16 @@ class Story:
                 *guard.missed(),
                 *self._saving.lacks(),
                 *self._history.lacks(),
-                *([HAR_LACKS] if self._from_har else []),
+                *self._capture_lacks(),
                 *([_NO_ROOM] if self._passed_over else []),
             ],
         )
+
+    def _capture_lacks(self) -> list[model.NotSeen]:
+        if self._from_har:
+            return [HAR_LACKS]
+        is_plain = self._history.flows and not (self._noted or self._is_live())
+        return [PLAIN_LACKS] if is_plain else []
 
     def _capture_name(self) -> str:
         """The name of the file that is written, or read."""

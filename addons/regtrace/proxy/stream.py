@@ -50,11 +50,13 @@ def _tee(flow: http.HTTPFlow, message: http.Message, which: str, *, is_blob: boo
     length = message.headers.get("content-length", "")
     limit = ctx.options.registry_body_limit
     fits = length.isascii() and length.isdigit() and int(length) <= limit
-    if length == "0" or (fits and not is_blob):
+    # What stream_large_bodies or another script streams although it is small is read as well.
+    if length == "0" or (fits and not is_blob and not message.stream):
         return
     notes = _notes(flow)[which] = {"size": 0, "digest": None, "complete": False}
     # A readable body of unknown length is kept as long as it is small, and belongs to the capture.
-    tally = Tally(notes, algorithm_of(flow.request), keep=0 if is_blob or length else limit)
+    keeps = not is_blob and (fits or not length)
+    tally = Tally(notes, algorithm_of(flow.request), keep=limit if keeps else 0)
     message.stream = _passing(message, tally, message.stream)
 
 

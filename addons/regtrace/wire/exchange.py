@@ -23,7 +23,9 @@ class Headers:
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self.fields: tuple[tuple[str, str], ...] = tuple(fields)
-        self._places = _places(tuple([name for name, _ in self.fields]))
+        names = tuple([name for name, _ in self.fields])
+        known = len(names) <= _MANY and len("".join(names)) <= _LONG
+        self._places = _places(names) if known else _places.__wrapped__(names)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of this name, in order; a name may come several times."""
@@ -55,6 +57,10 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self.fields)!r})"
+
+
+#: Fields, and characters of their names, that no program sends with every message.
+_MANY, _LONG = 100, 4096
 
 
 @lru_cache(maxsize=256)  # a program sends the same fields with every message
