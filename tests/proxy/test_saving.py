@@ -10,10 +10,12 @@ import os
 import signal
 import socket
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 from dumping import Mitmdump, registry
+from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import taddons, tflow
@@ -21,6 +23,7 @@ from mitmproxy.version import VERSION
 from proxying import UPLOAD, answer, client, proxy, request_body, request_head, run, server, through
 
 from regtrace import __version__
+from regtrace.proxy import saving
 from regtrace.proxy.capture import Reader
 from regtrace.proxy.flows import NOTES
 from regtrace.proxy.options import Options
@@ -264,3 +267,50 @@ def test_a_redacted_capture_has_the_same_labels_however_long_it_becomes() -> Non
     ]
     assert said[:600] == said[600:]
     assert len(set(said)) == 600
+
+
+def manifest(layers: int) -> HTTPFlow:
+    flow = tflow.tflow(resp=True)
+    assert flow.response
+    flow.request.path = "/v2/team/app/manifests/1"
+    flow.response.headers["content-type"] = "application/vnd.oci.image.manifest.v1+json"
+    entries = [{"digest": f"sha256:{n:064x}", "size": n} for n in range(layers)]
+    flow.response.content = json.dumps({"schemaVersion": 2, "layers": entries}).encode()
+    return flow
+
+
+def test_a_long_flow_is_redacted_aside_and_in_its_turn() -> None:
+    file = io.BytesIO()
+    file.close = lambda: None  # type: ignore[method-assign]
+    flows = [manifest(layers) for layers in (1, 5_000, 1, 5_000, 1)]
+    with taddons.context(Options()):
+        labelling = Labelling(file, pytest.fail)  # type: ignore[arg-type]
+        for flow in flows:
+            FlowWriter(labelling).add(flow)  # type: ignore[arg-type]
+            if flow is flows[0]:
+                assert len(read_flows(file)) == 1  # there at once
+        labelling.close()
+    assert [flow.id for flow in read_flows(file)] == [flow.id for flow in flows]
+
+
+def read_flows(file: io.BytesIO) -> list[Flow]:
+    return list(FlowReader(io.BytesIO(file.getvalue())).stream())
+
+
+def test_what_comes_faster_than_it_can_be_redacted_is_lost_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saving, "_MOST_WAITING", 1_000_000)
+    lost: list[OSError] = []
+    goes_on = threading.Event()
+    file = io.BytesIO()
+    file.close = lambda: None  # type: ignore[method-assign]
+    with taddons.context(Options()):
+        labelling = Labelling(file, lost.append)  # type: ignore[arg-type]
+        labelling._aside.submit(goes_on.wait, 10)
+        for _ in range(10):
+            FlowWriter(labelling).add(manifest(5_000))  # type: ignore[arg-type]
+        goes_on.set()
+        labelling.close()
+    assert 0 < len(lost) < 10
+    assert len(read_flows(file)) == 10 - len(lost)

@@ -13,7 +13,9 @@ import errno
 import io
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from mitmproxy import ctx, http
@@ -36,6 +38,8 @@ from regtrace.report.model import NotSeen
 #: Secrets of a redacted capture that are remembered, to find them again in sentences. Each flow is
 #: searched for all of them while the traffic waits.
 _MOST_SECRETS = 500
+#: Bytes of a record that is redacted in a few milliseconds; and of all that wait for it.
+_SHORT, _MOST_WAITING = 128 * 1024, 32 * 1024 * 1024
 
 
 class Saving:
@@ -113,7 +117,7 @@ class Saving:
             if isinstance(stream.fo, Labelling) == redacts:
                 stream.fo.lose = self._lose  # of a script that was loaded anew
                 return
-            file = stream.fo.file
+            file = stream.fo.released()
         else:
             file = stream.fo.detach()
             _keep_private(file)
@@ -170,6 +174,10 @@ class Steady:
     def flush(self) -> None:
         """Nothing waits."""
 
+    def released(self) -> io.FileIO:
+        """The file, for another writer."""
+        return self.file
+
     def close(self) -> None:
         try:
             self.file.close()
@@ -183,6 +191,9 @@ class Labelling(Steady):
     def __init__(self, file: io.FileIO, lose: Callable[[OSError], Any]) -> None:
         super().__init__(file, lose)
         self._book = case() or Unkept()
+        self._aside = ThreadPoolExecutor(1, "regtrace-redaction")
+        self._waiting: deque[tuple[Future[None], int]] = deque()
+        """Records that are not written yet, and their bytes."""
         self._begin()
 
     def _begin(self) -> None:
@@ -192,6 +203,26 @@ class Labelling(Steady):
         self._gate = Gate(self._holdings)
 
     def write(self, record: bytes) -> None:
+        """A long record takes longer than the traffic can wait: a thread labels it, and what comes
+        behind it meanwhile."""
+        while self._waiting and self._waiting[0][0].done():
+            self._waiting.popleft()
+        if not self._waiting and len(record) <= _SHORT:
+            self._write(record)
+        elif sum(size for _, size in self._waiting) > _MOST_WAITING:
+            self.lose(OSError(errno.EBUSY, "flows came faster than they could be redacted"))
+        else:
+            self._waiting.append((self._aside.submit(self._write, record), len(record)))
+
+    def released(self) -> io.FileIO:
+        self._aside.shutdown()
+        return self.file
+
+    def close(self) -> None:
+        self._aside.shutdown()
+        super().close()
+
+    def _write(self, record: bytes) -> None:
         try:
             labelled = self._labelled(record)
         except Exception as fault:  # a raw record must not be written in its place
