@@ -21,4 +21,4 @@ except ImportError as fault:
     # An error that is logged while mitmproxy starts ends it; one on a reload leaves it running.
     logging.error("regtrace can't load the Python package %s. %s", missing, advice)
 else:
-    addons = suite.addons()
+    addons = suite.once()

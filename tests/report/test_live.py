@@ -49,6 +49,35 @@ def test_nothing_is_told_twice() -> None:
     assert narrator.news(operation) == []
 
 
+def together(legs: str) -> list[str]:
+    """What is told of six layers that went together."""
+    tracker, narrator = Tracker(), Narrator(Redactor())
+    story = ["client docker/20.10.24", "GET /v2/ -> 401", "token push,pull team/app -> 200"]
+    story += [legs.format(n=n) for n in range(6)]
+    for exchange in read_notation("\n".join(story)):
+        tracker.feed(decode(exchange))
+    (operation,) = tracker.operations()
+    return [line.split("  ", 1)[1] for line in narrator.news(operation)]
+
+
+def test_twenty_layers_at_once_are_no_flood() -> None:
+    began = "push team/app → registry.test:443  by docker 20.10.24"
+    start = "POST uploads -> 202 s{n}\n"
+    assert together(start + "PATCH s{n} L{n} -> ?") == [began, "6 blobs: uploading"]
+    done = together(start + "PATCH s{n} L{n} -> 202\nPUT s{n} L{n} -> 201")
+    assert done == [began, "6 blobs: uploaded, 6 MB in all"]
+    assert together("HEAD blob L{n} -> 200") == [began, "6 blobs: already there"]
+    failed = together(start + "PATCH s{n} L{n} -> 413 nginx")
+    assert failed[1:] == [
+        "6 blobs: PATCH at registry.test:443 answered 413  [RT601 body-too-large]"
+    ]
+
+
+def test_few_are_told_one_by_one_in_the_order_of_time() -> None:
+    legs = [line for each in told(PUSH) for line in each]
+    assert [line.split("  ")[0] for line in legs] == sorted(line.split("  ")[0] for line in legs)
+
+
 def test_the_failed_leg_comes_with_its_verdict() -> None:
     last = told(storage_403_on_head.fires)[-1]
     assert len(last) == 1

@@ -18,8 +18,9 @@ from regtrace.proxy.guard import guarded
 from regtrace.proxy.unfinished import Unfinished
 from regtrace.report.visible import clock, duration, rate, size
 
-#: Seconds that a transfer takes before anything is said of it, and between two lines.
-_LONG, _EVERY = 10.0, 10.0
+#: Seconds that a transfer takes before anything is said of it; between two lines; and until it is
+#: looked again when there was nothing to say.
+_LONG, _EVERY, _SOON = 10.0, 10.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,14 @@ class Progress:
     def _look(self) -> None:
         self._timer = None
         flows = self._unfinished.flows()
-        now = time.time()
+        now, said = time.time(), False
         for word, which in (("uploading", "request"), ("downloading", "response")):
             line = progress_line(word, _moving(flows, which), now)
             if line:
+                said = True
                 voice.show(line)
         if flows:
-            self._look_in(_EVERY)
+            self._look_in(_EVERY if said else _SOON)
 
     @guarded
     def done(self) -> None:

@@ -5,7 +5,10 @@ The stream's counts and the tunnels' flows are there before the story reads them
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+
+from mitmproxy import ctx
 
 from regtrace.proxy.commands import Commands
 from regtrace.proxy.content_views import ContentViews
@@ -19,6 +22,17 @@ from regtrace.proxy.story import Story
 from regtrace.proxy.stream import Stream
 from regtrace.proxy.tunnels import Tunnels
 from regtrace.proxy.unfinished import Unfinished
+
+logger = logging.getLogger(__name__)
+
+
+def once() -> list[Any]:
+    """The addons for who loads a script, unless another script has them already."""
+    if ctx.master.addons.get(Options.name) is None:
+        return addons()
+    # An error that is logged while mitmproxy starts ends it.
+    logger.error("regtrace is loaded twice: name it once, by -s or under scripts in config.yaml.")
+    return []
 
 
 def addons() -> list[Any]:

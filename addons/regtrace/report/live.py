@@ -1,6 +1,7 @@
 """Lines for a person who watches: one calm line for each thing that happened, no more.
 
-Given the operations as they stand, :class:`Narrator` says what is new since it last looked.
+Given the operations as they stand, :class:`Narrator` says what is new since it last looked. What
+happened to many layers alike meanwhile is one line.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from regtrace.wire.leg import UPLOAD_KINDS, Kind, Leg
 _DONE = {
     Fate.UPLOADED: "uploaded",
     Fate.DOWNLOADED: "downloaded",
-    Fate.EXISTED: "is already there",
+    Fate.EXISTED: "already there",
     Fate.MOUNTED: "mounted from another repository",
 }
+#: Things of one kind that are told one by one; more at once are told together.
+_FEW = 3
 #: Things that were said are remembered at most so often; a push has a few for each layer.
 _MOST_SAID = 20_000
 #: Things said with one redactor; a new one begins its labels anew, so that a proxy that runs for
@@ -35,7 +38,12 @@ class _Line:
     key: str
     """What makes it news: a line is said once."""
     moment: float
-    text: str
+    what: str
+    """The same for all that can be told together."""
+    about: str = ""
+    """The transfer that it happened to, such as ``blob 0f3d…``."""
+    more: str = ""
+    size: int = 0
     failed: Leg | None = None
 
 
@@ -50,10 +58,12 @@ class Narrator:
         """Lines for what has not been said of this operation yet."""
         lines = [line for line in self._lines(operation) if self._is_news(line.key)]
         verdicts = _verdicts(self._judge(operation)) if any(line.failed for line in lines) else {}
-        return [
-            visible(f"{clock(line.moment)}  {line.text}{verdicts.get(_id(line.failed), '')}")
-            for line in lines
-        ]
+        alike: dict[tuple[str, str, str], list[_Line]] = {}
+        for line in sorted(lines, key=lambda line: line.moment):
+            noun, verdict = line.about.partition(" ")[0], verdicts.get(_id(line.failed), "")
+            alike.setdefault((noun, line.what, verdict), []).append(line)
+        told = [each for kind, same in alike.items() for each in _told(kind[2], same)]
+        return [visible(f"{clock(moment)}  {text}") for moment, text in sorted(told)]
 
     def _is_news(self, key: str) -> bool:
         if key in self._said:
@@ -79,7 +89,7 @@ class Narrator:
         for chain in operation.session:
             leg = chain.last
             if leg.refused and not _is_routine(leg):
-                yield _Line(f"{leg.id} failed", leg.last_seen, self._failure(leg), leg)
+                yield _Line(f"{leg.id} failed", leg.last_seen, self._failure(leg), failed=leg)
         for transfer in operation.transfers:
             yield from self._transfer(transfer)
 
@@ -88,14 +98,16 @@ class Narrator:
         for chain in transfer.chains:
             leg = chain.last
             if leg.in_flight and leg.kind in {Kind.UPLOAD_CHUNK, Kind.UPLOAD_COMMIT}:
-                yield _Line(f"{leg.id} sending", leg.started, f"{name}: uploading")
+                yield _Line(f"{leg.id} sending", leg.started, "uploading", name)
             if leg.refused and not _is_routine(leg):
-                text = f"{name}: {self._failure(leg)}"
-                yield _Line(f"{leg.id} failed", leg.last_seen, text, leg)
+                what = self._failure(leg)
+                yield _Line(f"{leg.id} failed", leg.last_seen, what, name, failed=leg)
         if transfer.fate in _DONE:
             last = transfer.legs[-1]
             key = f"{transfer.legs[0].id} {transfer.fate.value}"
-            yield _Line(key, last.last_seen, f"{name}: {_done(transfer)}")
+            passed = transfer.size if transfer.fate in _PASSED else None
+            what, more = _DONE[transfer.fate], _more(transfer, passed)
+            yield _Line(key, last.last_seen, what, name, more, passed or 0)
 
     def _failure(self, leg: Leg) -> str:
         self._redactor.learn(leg.exchange)
@@ -119,14 +131,31 @@ def _verdicts(diagnosis: Diagnosis) -> dict[str, str]:
     }
 
 
-def _done(transfer: Transfer) -> str:
-    said = _DONE[transfer.fate]
-    if transfer.fate in {Fate.UPLOADED, Fate.DOWNLOADED} and transfer.size:
+_PASSED = frozenset({Fate.UPLOADED, Fate.DOWNLOADED})
+
+
+def _told(verdict: str, lines: list[_Line]) -> Iterator[tuple[float, str]]:
+    """Lines of one kind, in the order of time: each of a few, or one for all."""
+    last = lines[-1]
+    if len(lines) > _FEW and last.about:
+        passed = sum(line.size for line in lines)
+        more = f", {size(passed)} in all" if passed else ""
+        noun = last.about.partition(" ")[0]
+        yield last.moment, f"{len(lines)} {noun}s: {last.what}{more}{verdict}"
+        return
+    for line in lines:
+        about = f"{line.about}: " if line.about else ""
+        yield line.moment, f"{about}{line.what}{line.more}{verdict}"
+
+
+def _more(transfer: Transfer, passed: int | None) -> str:
+    said = ""
+    if passed:
         carrier = next((leg for leg in transfer.legs if _carried(leg)), None)
         seconds = (carrier.ended or 0) - carrier.started if carrier else 0
-        said += f", {size(transfer.size)}"
+        said += f", {size(passed)}"
         if seconds > 0:
-            said += f" at {rate(transfer.size, seconds)}"
+            said += f" at {rate(passed, seconds)}"
     if transfer.attempts > 1:
         said += f", in attempt {transfer.attempts}"
     return said
