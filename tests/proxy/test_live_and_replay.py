@@ -395,6 +395,33 @@ def test_server_that_never_answers_the_handshake(
     run(story())
 
 
+def test_a_server_that_thinks_long_after_the_handshake(
+    tmp_path: Path, confdir: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshakes, "_PATIENCE", 0.5)
+    monkeypatch.setattr(handshakes, "_TOLD", 0.0)
+
+    async def thinks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_head(reader)
+        await asyncio.sleep(1)
+        writer.write(answer("200 OK"))
+        await writer.drain()
+
+    async def story() -> None:
+        trusted = str(authority.path)
+        async with (
+            server(thinks, authority.server()) as port,
+            proxy(tmp_path, confdir, ssl_verify_upstream_trusted_ca=trusted) as proxied,
+        ):
+            target = f"127.0.0.1:{port}"
+            said = await client(_get_over_tls, proxied.port, target, _trusting(confdir))
+        assert b" 200 " in said.splitlines()[0]
+        assert [leg["kind"] for leg in proxied.report["legs"]] == ["ping"]
+        await agrees(proxied, confdir)
+
+    run(story())
+
+
 @pytest.mark.parametrize(("told", "legs"), [(0.0, 1), (60.0, 0)])
 def test_handshake_that_hangs_when_mitmproxy_ends(
     tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch, told: float, legs: int

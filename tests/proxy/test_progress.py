@@ -43,15 +43,21 @@ def test_one_line_for_all_that_takes_long(moving: list[Moving], line: str | None
 def test_a_long_upload_is_told_while_it_lasts(
     confdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("regtrace.proxy.progress._LONG", 0.05)
-    monkeypatch.setattr("regtrace.proxy.progress._EVERY", 0.05)
+    """Also when it was too short still at the first look."""
+    monkeypatch.setattr("regtrace.proxy.progress._LONG", 0.5)
+    monkeypatch.setattr("regtrace.proxy.progress._EVERY", 60.0)
+    monkeypatch.setattr("regtrace.proxy.progress._SOON", 0.05)
     said: list[str] = []
     monkeypatch.setattr(voice, "show", said.append)
     told = asyncio.Event()
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await request_head(reader)
-        while not any("uploading" in line for line in said):
+        if head.startswith(b"GET"):
+            writer.write(answer("401 Unauthorized"))
+            await asyncio.sleep(0.2)
+            return
+        while not any("uploading: 1 blob" in line for line in said):
             await asyncio.sleep(0.01)
         told.set()
         await request_body(reader, head)
@@ -63,6 +69,7 @@ def test_a_long_upload_is_told_while_it_lasts(
             server(slow) as upstream,
             proxy(tmp_path, confdir, settings=("registry_live=lines",)) as proxied,
         ):
+            await client(through, proxied.port, f"http://127.0.0.1:{upstream}/v2/")
             url = f"http://127.0.0.1:{upstream}{UPLOAD}u1"
             body: Any = bytes(20_000_000)
             await client(lambda: through(proxied.port, url, "PATCH", body=body))

@@ -39,7 +39,7 @@ from regtrace.report.model import NotSeen
 #: searched for all of them while the traffic waits.
 _MOST_SECRETS = 500
 #: Bytes of a record that is redacted in a few milliseconds; and of all that wait for it.
-_SHORT, _MOST_WAITING = 128 * 1024, 32 * 1024 * 1024
+_SHORT, _MOST_WAITING = 16 * 1024, 32 * 1024 * 1024
 
 
 class Saving:
