@@ -274,7 +274,10 @@ def seen(flow: http.HTTPFlow, message: http.Message) -> str:
     ("capture", "kind", "words"),
     [
         ("docker-push-ok", "Image manifest", "layers:"),
+        ("skopeo-push-multiarch", "Image index", "manifests:"),
+        ("docker-push-ok", "Token request", "asks for:"),
         ("docker-push-ok", "Registry token", "asked for:"),
+        ("docker-pull-s3-denied", "Storage error", "AccessDenied"),
         ("docker-pull-unknown-tag", "Registry error", "UNAUTHORIZED"),
     ],
 )
@@ -286,6 +289,20 @@ def test_bodies_are_explained_by_themselves(capture: str, kind: str, words: str)
             assert words in seen(*a_body(capture, kind))
         finally:
             addon.done()
+
+
+def test_an_image_configuration_is_explained() -> None:
+    flow = tflow.tflow(resp=True)
+    assert flow.response
+    flow.request.path = f"/v2/team/app/blobs/sha256:{'a' * 64}"
+    flow.response.headers["content-type"] = "application/vnd.oci.image.config.v1+json"
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{'b' * 64}"]}
+    config = {"os": "linux", "architecture": "arm64", "rootfs": rootfs, "history": [{}]}
+    flow.response.content = json.dumps(config).encode()
+    said = explained(flow, flow.response)
+    assert said is not None
+    assert said[0] == "Image configuration"
+    assert "platform: linux/arm64" in said[1]
 
 
 def test_the_view_can_be_loaded_again() -> None:
