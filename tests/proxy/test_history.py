@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+
+import pytest
 
 from regtrace.proxy.history import History, bytes_held, exchanges_of, lightened
 from regtrace.wire.exchange import Body, Exchange, Headers, Request, Response
@@ -93,3 +96,24 @@ def test_a_message_that_is_too_long_is_kept_without_what_is_long_in_it() -> None
     assert light.request.body == Body(None, 9_000)
     assert light.request.target.startswith("/v2/?aaa")
     assert light.response == long.response
+
+
+@pytest.mark.parametrize("targets", [1, 2, 1_000_000], ids=["itself", "a circle", "ever on"])
+def test_redirects_without_an_end(targets: int) -> None:
+    """They are told as one operation, in a time that grows no faster than their number."""
+
+    def cost(count: int) -> float:
+        history = History()
+        for n in range(count):
+            path = f"/v2/team/app/blobs/sha256:{'a' * 64}?n={n % targets}"
+            leads = f"https://registry.test{path.partition('?')[0]}?n={(n + 1) % targets}"
+            exchange = get(n, float(n) / 100, path=path)
+            response = Response(status=307, headers=Headers([("Location", leads)]), ended=n / 100)
+            history.add(replace(exchange, response=response))
+        began = time.process_time()
+        (telling,) = history.tellings()
+        assert len(telling.operation.legs) == count
+        return time.process_time() - began
+
+    few = min(cost(250) for _ in range(3))
+    assert cost(2_000) < 4 * 8 * few + 0.05
