@@ -28,6 +28,16 @@ UNSENT = (
     ("text", "failure"),
     [
         ("[Errno 111] Connect call failed ('192.0.2.1', 5000)", Failure.REFUSED),
+        ("[Errno 110] Connect call failed ('192.0.2.1', 5000)", Failure.TIMEOUT),
+        ("[Errno 113] Connect call failed ('192.0.2.1', 5000)", Failure.UNREACHABLE),
+        ("[Errno 60] Connect call failed ('192.0.2.1', 5000)", Failure.TIMEOUT),
+        (
+            (
+                "Multiple exceptions: [Errno 101] Connect call failed ('2001:db8::1', 443, 0, 0),"
+                " [Errno 111] Connect call failed ('192.0.2.1', 443)"
+            ),
+            Failure.REFUSED,
+        ),
         ("[Errno -2] Name or service not known", Failure.DNS),
         ("[Errno 101] Network is unreachable", Failure.UNREACHABLE),
         ("[Errno 110] Connection timed out", Failure.TIMEOUT),
