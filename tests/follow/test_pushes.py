@@ -1057,3 +1057,24 @@ def test_containerd_that_may_not_push() -> None:
           unknown failed
         """,
     )
+
+
+def test_a_cache_that_is_not_there_is_no_failure_of_a_push_that_goes_on() -> None:
+    """buildkit imports a cache from the repository that it pushes to; a first build finds none."""
+    check(
+        """
+        client buildkit/0.23
+        HEAD blob L1 -> 401
+        token push,pull team/app -> 200
+        HEAD manifest cache -> 404
+        GET manifest cache -> 404
+        HEAD blob L1 -> 404
+        POST uploads -> 202
+        PUT u1 L1 body=L1 -> 413 nginx
+        """,
+        """
+        push team/app cache: failed
+          L1 failed
+          manifest cache incomplete
+        """,
+    )

@@ -48,6 +48,17 @@ def test_a_storage_that_was_asked_without_a_redirect() -> None:
     assert blind_spots(PULL, without="line-6") == [Blind.WAY_TO_STORAGE]
 
 
+def test_a_redirect_to_a_host_that_the_client_could_not_reach() -> None:
+    told = PULL.replace("307 s3", "307 https://cdn.test/L1").rpartition("GET s3")[0]
+    assert blind_spots(told) == [Blind.REDIRECT]
+    assert blind_spots(f"{told}CONNECT cdn.test:443 -> ! [Errno 111] Connect call failed") == []
+
+
+def test_a_token_that_only_a_storage_was_sent() -> None:
+    """It was not fetched for the registry: whatever it is, no token of its is missing."""
+    assert blind_spots(f"{PULL}  > Authorization: Bearer another") == []
+
+
 def test_a_capture_that_ends_at_the_challenge() -> None:
     assert blind_spots("client skopeo/1.14\nGET /v2/ -> 401") == [Blind.LOGIN]
 

@@ -177,18 +177,19 @@ def chains(legs: Sequence[Leg], sources: Mapping[str, str]) -> list[Chain]:
     for leg in legs:
         if (source := sources.get(leg.id)) is not None:
             follower.setdefault(source, leg)
-    asked: dict[str, str | None] = {}
+    asked: dict[str, tuple[Kind, str | None]] = {}
+    """Of each leg of a chain: what its client had asked for, and of which digest."""
     result = []
     for leg in legs:
         source = sources.get(leg.id, "")
         if source in asked and follower[source] is leg:
             continue
         place = leg.endpoint or referring_endpoint(leg)
-        digest = asked.get(source, place.digest if place else None)
-        chain = [leg if leg.endpoint else sent_on(leg, digest)]
+        wish = asked.get(source, (leg.kind, place.digest if place else None))
+        chain = [leg if leg.endpoint else sent_on(leg, *wish)]
         while (after := follower.get(chain[-1].id)) is not None:
-            chain.append(sent_on(after, digest))
+            chain.append(sent_on(after, *wish))
         if len(chain) > 1:
-            asked.update(dict.fromkeys([each.id for each in chain], digest))
+            asked.update(dict.fromkeys([each.id for each in chain], wish))
         result.append(Chain(tuple(chain)))
     return result

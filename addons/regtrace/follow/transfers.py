@@ -50,7 +50,8 @@ def split(
         else:
             session.append(chain)
     sizes = _sizes(manifests)
-    transfers = [_manifest(group, resolves_by_head) for group in _by_manifest(manifests)]
+    went_on = _last_write(blobs + manifests)
+    transfers = [_manifest(group, resolves_by_head, went_on) for group in _by_manifest(manifests)]
     for group in _by_blob(blobs):
         transfer = _blob(group, sizes)
         if _is_mount_probe(transfer, sizes) or _is_unused(transfer, pushed=bool(sizes)):
@@ -402,12 +403,22 @@ def _blob(group: _Group, sizes: Mapping[str, int]) -> Transfer:
     )
 
 
-def _manifest(chains: list[Chain], resolves_by_head: bool) -> Transfer:
+def _last_write(chains: Iterable[Chain]) -> float:
+    """When the client last wrote something, and was not refused; 0 when it never did."""
+    kinds = UPLOAD_KINDS | {Kind.MANIFEST_PUT}
+    wrote = (c.first.started for c in chains if c.first.kind in kinds and c.last.succeeded)
+    return max(wrote, default=0.0)
+
+
+def _manifest(chains: list[Chain], resolves_by_head: bool, went_on: float) -> Transfer:
+    """``went_on``: when its operation last wrote something."""
     state, attempts = _live(chains)
     fate = FATES[state]
     if state is State.ABSENT and not any(c.first.kind is Kind.MANIFEST_PUT for c in chains):
-        # Asked for and not there: what a pull can't get, and what a push is about to write.
+        # Asked for and not there: what a pull can't get, and what a push is about to write, or did
+        # without (a cache of an earlier build).
         final = resolves_by_head or any(c.first.method == "GET" for c in chains)
+        final = final and went_on < chains[-1].first.started
         fate = Fate.FAILED if final else Fate.INCOMPLETE
     legs = [leg for chain in chains for leg in chain.legs]
     return Transfer(

@@ -30,7 +30,7 @@ def unseen(
     spots = (
         *_logins(transfers, session, ending),
         *_tokens(transfers, session, fetched),
-        *_redirects(transfers),
+        *_redirects(transfers, session),
         *_uploads(transfers),
         *_ways_to_storage(transfers, sources),
     )
@@ -50,16 +50,21 @@ def _tokens(transfers: list[Transfer], session: list[Chain], fetched: Set[str]) 
     legs = sorted((leg for chain in chains for leg in chain.legs), key=lambda leg: leg.started)
     challenged = False
     for leg in legs:
+        if leg.kind is Kind.STORAGE:
+            continue  # what is carried there by mistake
         if leg.bearer and challenged and leg.bearer.sha256 not in fetched:
             yield Unseen(Blind.TOKEN, leg)
         elif not leg.bearer and any(c.scheme == "bearer" and c.realm for c in leg.challenges):
             challenged = True
 
 
-def _redirects(transfers: list[Transfer]) -> Iterator[Unseen]:
+def _redirects(transfers: list[Transfer], session: list[Chain]) -> Iterator[Unseen]:
+    """Not those whose host the client could not reach: there is nothing to see behind them."""
+    tunnels = {chain.last.url.authority for chain in session if chain.last.kind is Kind.CONNECT}
     for transfer in transfers:
         for chain in transfer.chains:
-            if chain.unfollowed:
+            target = chain.last.location
+            if chain.unfollowed and target is not None and target.authority not in tunnels:
                 yield Unseen(Blind.REDIRECT, chain.last)
 
 

@@ -102,9 +102,15 @@ def decode(exchange: Exchange, role: Role | None = None) -> Leg:
     )
 
 
-def sent_on(leg: Leg, digest: str | None) -> Leg:
-    """A storage's answer to a client that asked the registry for this digest."""
-    if leg.kind is not Kind.STORAGE or digest is None:
+def sent_on(leg: Leg, asked: Kind, digest: str | None) -> Leg:
+    """What a client got where the registry sent it, judged by what it had asked for."""
+    response = leg.exchange.response
+    if leg.kind is not Kind.STORAGE:
+        return leg
+    if asked in _NEVER_A_PAGE and response is not None and _is_page(response):
+        by = answered_by(response.headers, response.body.kept)
+        leg = replace(leg, is_page=True, answerer=by)
+    if digest is None:
         return leg
     return replace(leg, digest=digest, intact=_intact(leg.exchange, leg.kind, digest, None))
 

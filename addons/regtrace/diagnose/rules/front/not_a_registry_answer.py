@@ -77,6 +77,16 @@ GET manifest 1 [cfg L1]      -> 200
   < -Docker-Distribution-Api-Version
   << <!doctype html><title>Sign in</title>
 """,
+        # Single sign-on before the registry.
+        """
+client crane/0.19.1
+GET /v2/                     -> 401
+token pull team/app          -> 200
+GET manifest 1               -> 302 https://sso.test/login
+GET https://sso.test/login   -> 200
+  < Content-Type: text/html
+  << <!doctype html><html><title>Sign in</title></html>
+""",
         # A web application that answers every path.
         """
 client podman/5.29
@@ -109,19 +119,23 @@ def not_a_registry_answer(operation: Operation, facts: Facts) -> Verdict:
     if not legs:
         return PASSES
     first = legs[0]
+    asked = facts.asked_by(first)
+    sent_away = Evidence(asked, "response.header.Location", "the client was sent elsewhere")
     return Fails(
         legs=legs,
         evidence=(
+            *([sent_away] if asked is not first else []),
             Evidence(first, "response.status", "as if all were well"),
             Evidence(first, "response.body", "a web page"),
         ),
         confidence=Confidence.CERTAIN,
         transfer=facts.transfer_of(first),
         fields={
-            "server": host(first.url.authority),
-            "leg": plain(first.kind.value),
+            "server": host(asked.url.authority),
+            "leg": plain(asked.kind.value),
             "status": plain(first.status),
         },
         count=len(legs),
-        owner=front_owner(first) if first.answerer else None,
+        # Who redirects /v2/ to a login has the name of the registry; a filter takes its place.
+        owner=front_owner(first) if first.answerer or asked is not first else None,
     )
