@@ -168,8 +168,10 @@ class Leg:
         if asked is None or response is None or not 200 <= response.status < 300:
             return False
         reply = self.token_reply
-        if response.body.kept is None or (reply and (reply.token or reply.refresh)):
+        if response.body.kept is None or (reply and reply.token):
             return False
+        if reply and reply.refresh and not asked.scopes:
+            return False  # a login that is exchanged for one to keep (Azure's /oauth2/exchange)
         # CAS and other logins have a service= too; they are asked by browsers.
         known = self.client is not None and self.client.family is not Family.UNKNOWN
         return is_readable(response.headers) and bool(known or asked.scopes)
@@ -214,10 +216,11 @@ class Leg:
     def is_challenge(self) -> bool:
         """A 401 to who has not said yet who he is: the beginning of a login, no refusal.
 
-        A token server is never asked twice: who has an account sends it along at once.
+        A token server is never asked twice: who has an account sends it along at once. Nor is a
+        storage by a signed URL: it is the login (Swift names a realm all the same).
         """
         asked_first = self.status == 401 and not self.credentials and self.kind is not Kind.TOKEN
-        return asked_first and bool(self.challenges)
+        return asked_first and bool(self.challenges) and self.presigned is None
 
     @property
     def registry(self) -> str:

@@ -251,7 +251,7 @@ def _read(transfer: Transfer | None, chain: Chain, facts: Facts) -> StorageRefus
 def _is_storages(leg: Leg) -> bool:
     """A refusal in the storage's own voice: not a proxy's page, not a challenge of a registry."""
     refused = (leg.status or 0) >= 400 or leg.leads_nowhere
-    if leg.broken or not refused or (leg.is_challenge and not leg.presigned):
+    if leg.broken or not refused or leg.is_challenge:
         return False
     return not is_anothers_page(leg)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
+from regtrace.diagnose.facts.storage_errors import OTHERS_THAN_S3
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
@@ -30,6 +31,11 @@ _ASKS_FIRST = (
     " go on and upload it again."
 )
 _S3 = frozenset({Vendor.S3, Vendor.CEPH, Vendor.MINIO, Vendor.R2})
+_MAY_NOT_READ = (
+    "Most often the registry's storage user may write objects but not read them: s3:GetObject (or"
+    " s3:ListBucket) is missing or denied in the bucket's policy."
+)
+_UNSAID = "Its policy, the signature's key or its time: HEAD's answer has no text to say which."
 
 
 @rule(
@@ -38,16 +44,15 @@ _S3 = frozenset({Vendor.S3, Vendor.CEPH, Vendor.MINIO, Vendor.R2})
     title="The storage refuses to let clients read what the registry stored (403 on HEAD)",
     cause=(
         "The registry {accepted} sent the client to {storage} with a signed URL; there the read got"
-        " 403 without a body. Most often the registry's storage user may write objects but not read"
-        " them: s3:GetObject (or s3:ListBucket) is missing or denied in the bucket's policy."
-        " {effect}"
+        " 403 without a body. {reason} {effect}"
     ),
     fix=(
         (
-            "In the policy of bucket {bucket}, allow the registry's S3 user s3:GetObject,"
-            " s3:PutObject, s3:DeleteObject, s3:ListMultipartUploadParts and"
-            " s3:AbortMultipartUpload on its objects, and s3:ListBucket, s3:GetBucketLocation and"
-            " s3:ListBucketMultipartUploads on the bucket; remove any Deny of them."
+            "Let the registry's storage user read what it writes. S3: in the policy of bucket"
+            " {bucket} allow it s3:GetObject, s3:PutObject, s3:DeleteObject,"
+            " s3:ListMultipartUploadParts and s3:AbortMultipartUpload on its objects, and"
+            " s3:ListBucket, s3:GetBucketLocation and s3:ListBucketMultipartUploads on the bucket;"
+            " remove any Deny of them."
         ),
         (
             "If the policy allows all that, look at what else can refuse a read: kms:Decrypt on the"
@@ -86,6 +91,19 @@ PUT u1 L1                    -> 201
 HEAD blob L1                 -> 307 s3
 +1800s HEAD s3 L1            -> 403    # the signed URL had expired: another fault
 """,
+    also_fires=(
+        # A registry's own CDN.
+        """
+client docker/24.0.7
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+PATCH u1 L1                  -> 202
+PUT u1 L1                    -> 201
+HEAD blob L1                 -> 307 https://blobs.example.net/L1?token=abc
+HEAD https://blobs.example.net/L1?token=abc -> 403
+""",
+    ),
 )
 def storage_403_on_head(operation: Operation, facts: Facts) -> Verdict:
     heads = [hop for hop in facts.hops if hop.storage.method == "HEAD"]
@@ -95,7 +113,9 @@ def storage_403_on_head(operation: Operation, facts: Facts) -> Verdict:
     refused = [
         hop
         for hop in heads
-        if hop.storage.id in unexplained and hop.storage.status == 403 and hop.storage.vendor in _S3
+        if hop.storage.id in unexplained
+        and hop.storage.status == 403
+        and hop.storage.vendor not in OTHERS_THAN_S3
     ]
     if not refused:
         return PASSES
@@ -128,6 +148,7 @@ def storage_403_on_head(operation: Operation, facts: Facts) -> Verdict:
             "bucket": Term(TermKind.BUCKET, bucket or "BUCKET"),
             "key": Term(TermKind.OBJECT_KEY, key or "KEY"),
             "accepted": plain("stored the upload and then" if commit else "knew the blob and"),
+            "reason": plain(_MAY_NOT_READ if first.storage.vendor in _S3 else _UNSAID),
             "effect": plain(_READS_BACK if commit else _ASKS_FIRST),
         },
         count=len(refused),

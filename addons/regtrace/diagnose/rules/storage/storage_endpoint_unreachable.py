@@ -64,7 +64,6 @@ _UNREACHED = {
             "dns-failure",
             "tcp-refused-or-timeout",
             "no-proxy-missing-for-internal-registry",
-            "traffic-bypasses-mitm",
         }
     ),
     fires="""

@@ -54,7 +54,7 @@ from regtrace.wire.transport import Failure, read_failure
     ),
     owner=Owner.NETWORK,
     needs=frozenset({Kind.STORAGE, Kind.CONNECT}),
-    explains=frozenset({"proxy-refuses-connect", "gateway-error-page", "traffic-bypasses-mitm"}),
+    explains=frozenset({"blob-digest-mismatch", "gateway-error-page", "proxy-refuses-connect"}),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -72,6 +72,18 @@ GET blob L1                  -> 307 s3
 GET s3 L1                    -> 403
 """,
     also_fires=(
+        # A filter's page in the blob's place.
+        """
+client podman/4.9
+GET /v2/                     -> 401
+token pull team/app          -> 200
+GET manifest 1               -> 200
+GET blob L1                  -> 307 s3
+GET s3 L1 body=L9            -> 200
+  < -Server
+  < -x-amz-request-id
+  < Content-Type: text/html
+""",
         """
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -142,10 +154,11 @@ def storage_host_blocked_or_inspected(operation: Operation, facts: Facts) -> Ver
 
 
 def _is_page(leg: Leg) -> bool:
-    """A page where a storage answers in XML; the edges of these CDNs have pages of their own."""
+    """A page where a storage answers in XML, or with the blob; the edges of these CDNs have pages of
+    their own."""
     edge = leg.vendor in {Vendor.CLOUDFLARE, Vendor.AKAMAI, Vendor.FASTLY}
-    refused = leg.kind is Kind.STORAGE and (leg.status or 0) >= 400
-    return refused and is_anothers_page(leg) and not edge
+    instead = (leg.status or 0) >= 400 or leg.intact is False
+    return leg.kind is Kind.STORAGE and instead and is_anothers_page(leg) and not edge
 
 
 def _is_refused_tunnel(leg: Leg) -> bool:

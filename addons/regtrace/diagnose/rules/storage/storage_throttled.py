@@ -42,7 +42,7 @@ from regtrace.wire.term import plain
     ),
     owner=Owner.STORAGE,
     needs=frozenset(Kind),
-    explains=frozenset({"storage-backend-error"}),
+    explains=frozenset({"registry-unhealthy", "storage-backend-error"}),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 401
@@ -60,6 +60,13 @@ GET blob L1                  -> 307 s3
 GET s3 L1                    -> 500 InternalError
 """,
     also_fires=(
+        """
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 503
+  << {"errors":[{"code":"UNAVAILABLE","message":"service unavailable","detail":"s3aws: SlowDown: Please reduce your request rate."}]}
+""",
         """
 client docker/20.10.24
 GET /v2/                     -> 401

@@ -80,6 +80,17 @@ GET blob L1                  -> 307 swift
 GET swift L1                 -> 404
 """,
     also_fires=(
+        # It names a realm, and there is nothing that one could log in to.
+        """
+client podman/4.9
+GET /v2/                     -> 401
+token pull team/app          -> 200
+GET manifest 1               -> 200
+GET blob L1                  -> 307 swift
+GET swift L1                 -> 401
+  < WWW-Authenticate: Swift realm="AUTH_registry"
+  << 401 Unauthorized: Temp URL invalid
+""",
         """
 client docker/20.10.24
 GET /v2/                     -> 401

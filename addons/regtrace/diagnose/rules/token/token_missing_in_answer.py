@@ -58,6 +58,12 @@ GET /v2/                     -> 401
 token                        -> 200
   << {"token": ""}
 """,
+        """
+client containerd/2.1.0
+HEAD blob L1                 -> 401
+token POST push,pull team/app -> 200
+  << {"refresh_token": "abc", "expires_in": 60}
+""",
     ),
     also_silent=(
         """
