@@ -88,6 +88,18 @@ GET /v2/                     -> 401
 token push,pull team/app     -> 200
 PUT manifest 1 [cfg L1]      -> 501 nginx
 """,
+        # Apache, which lists what it allows (RFC 9110 15.5.6).
+        """
+client podman/4.9
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+POST uploads                 -> 202
+PATCH u1 L1                  -> 405
+  < Server: Apache
+  < Allow: GET,HEAD,POST,OPTIONS
+  < Content-Type: text/html
+  << <html><head><title>405 Method Not Allowed</title></head><body><h1>Method Not Allowed</h1></body></html>
+""",
         # nginx: limit_except GET HEAD POST PATCH { deny all; }
         """
 client docker/20.10.24
@@ -148,8 +160,8 @@ def method_blocked_by_middlebox(operation: Operation, facts: Facts) -> Verdict:
 def _is_blocked(leg: Leg) -> bool:
     if leg.kind not in _KINDS or leg.method not in _METHODS or not is_somebody_elses(leg):
         return False
-    if leg.status in {400, 403} or "Allow" in received(leg):
-        # A list of what is allowed may come from the registry's own router.
+    if leg.status in {400, 403} or ("Allow" in received(leg) and not is_error_page(leg)):
+        # A list of what is allowed may come from the registry's own router, which has no pages.
         return any(words in said(leg) for words in _WORDS)
     return leg.status in {405, 501}
 

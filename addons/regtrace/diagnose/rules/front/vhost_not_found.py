@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.facts.answers import is_registrys_own, is_somebody_elses
+from regtrace.diagnose.facts.answers import is_registrys_own, is_somebody_elses, received
 from regtrace.diagnose.facts.fronts import ended_by, front, front_owner, speaks
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
@@ -49,7 +49,7 @@ from regtrace.wire.term import host
     ),
     owner=Owner.FRONT_PROXY,
     needs=frozenset(Kind) - {Kind.TOKEN, Kind.STORAGE, Kind.CONNECT},
-    explains=frozenset({"v1-fallback"}),
+    explains=frozenset({"manifest-unknown", "v1-fallback"}),
     fires="""
 client docker/20.10.24
 GET /v2/                     -> 404 nginx
@@ -81,8 +81,25 @@ HEAD blob L1                 -> 404
   <<
 POST uploads                 -> 404 nginx
 """,
+        # containerd asks by HEAD, and gives up.
+        """
+client containerd/1.7.2
+HEAD manifest 1              -> 404 nginx
+""",
     ),
     also_silent=(
+        # A registry's own: it has no such tag.
+        """
+client containerd/1.7.2
+HEAD manifest 1              -> 404
+""",
+        # The name is at fault.
+        """
+repository Team/App
+client containerd/1.7.2
+HEAD manifest 1              -> 404 nginx
+GET manifest 1               -> 404 nginx
+""",
         # A registry that does not know the repository.
         """
 client docker/20.10.24
@@ -112,13 +129,15 @@ def vhost_not_found(operation: Operation, facts: Facts) -> Verdict:
     if not legs:
         return PASSES
     first = legs[0]
+    told = [leg for leg in legs if not _is_head_of_text(leg)]
+    where = "response.body" if told else "response.header.Content-Type"
     return Fails(
         legs=legs,
         evidence=(
             Evidence(first, "response.status", "nothing is known by this path"),
-            Evidence(first, "response.body", "said by what is no registry"),
+            Evidence((told or legs)[0], where, "said by what is no registry"),
         ),
-        confidence=Confidence.CERTAIN,
+        confidence=Confidence.CERTAIN if told else Confidence.LIKELY,
         transfer=facts.transfer_of(first),
         fields={"server": host(first.url.authority), "front": front(first)},
         count=len(legs),
@@ -127,7 +146,17 @@ def vhost_not_found(operation: Operation, facts: Facts) -> Verdict:
 
 
 def _is_nobodys(leg: Leg) -> bool:
-    """A 404 that no registry says: of any page; of /v2/ in whatever form but its own."""
-    if leg.status != 404 or leg.endpoint is None:
+    """A 404 that no registry says: of any page; of /v2/ in whatever form but its own. Of a name that
+    breaks the grammar a registry's own router says it, too."""
+    if leg.status != 404 or leg.endpoint is None or not leg.endpoint.name_valid:
         return False
-    return is_somebody_elses(leg) or (leg.kind is Kind.PING and not is_registrys_own(leg))
+    if is_somebody_elses(leg) or _is_head_of_text(leg):
+        return True
+    return leg.kind is Kind.PING and not is_registrys_own(leg)
+
+
+def _is_head_of_text(leg: Leg) -> bool:
+    """An answer to HEAD that announces a page or a line of text; a registry's error is JSON."""
+    announced = (received(leg).get("Content-Type") or "").lower().startswith("text/")
+    known = leg.product is not None or is_registrys_own(leg)
+    return leg.method == "HEAD" and announced and not known

@@ -19,7 +19,7 @@ from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import Term, TermKind, host, plain
 
-#: Other reasons that registries give with the same code.
+#: Other reasons that registries give with the same code, unless they speak of permissions.
 _OTHER_REASONS = (
     "quota",
     "limit",
@@ -93,6 +93,12 @@ token push,pull team/app opaque -> 200
 POST uploads                 -> 403 DENIED "The client does not have permission to push to the repository."
 """,
         """
+client podman/4.9
+registry https://acme.jfrog.io basic
+GET /v2/                     -> 401
+POST uploads                 -> 403 DENIED "Not enough permissions to delete/overwrite artifact 'docker-local:team/app'"
+""",
+        """
 client docker/24.0.7
 realm https://git.test/v2/token service=container_registry
 GET /v2/                     -> 401
@@ -160,7 +166,8 @@ def _is_denied(leg: Leg, facts: Facts) -> bool:
     """The registry's own denial without another reason; a 401 only where a token was given to this
     account, and the registry has no other way to say that it is too small."""
     words = said(leg)
-    if is_somebody_elses(leg) or any(reason in words for reason in _OTHER_REASONS):
+    named = any(reason in words for reason in _OTHER_REASONS) and "permission" not in words
+    if is_somebody_elses(leg) or named:
         return False
     if leg.status == 403:
         return "DENIED" in codes(leg)

@@ -49,7 +49,7 @@ from regtrace.wire.term import Term, TermKind, host, plain
     ),
     owner=Owner.USER,
     needs=frozenset({Kind.TOKEN}),
-    explains=frozenset({"auth-loop", "mount-refused-and-fatal"}),
+    explains=frozenset({"auth-loop", "mount-refused-and-fatal", "repository-unknown"}),
     fires="""
 client docker/24.0.7
 GET /v2/                     -> 401
@@ -89,6 +89,13 @@ token anonymous pull team/app opaque -> 200
 HEAD manifest 1              -> 401
 GET manifest 1               -> 401
   < WWW-Authenticate: Bearer realm="https://auth.test/token",service="registry.test",scope="repository:team/app:pull"
+""",
+        # What the client may not see is not there for it.
+        """
+client podman/4.9
+GET /v2/                     -> 401
+token anonymous pull team/app grant=none -> 200
+GET manifest 1               -> 404 NAME_UNKNOWN
 """,
     ),
     also_silent=(

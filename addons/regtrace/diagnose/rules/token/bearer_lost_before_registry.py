@@ -84,6 +84,16 @@ POST uploads                 -> 401    # Harbor never says error=
   < WWW-Authenticate: Bearer realm="https://registry.test/service/token",service="harbor-registry"
 """,
         """
+client podman/4.9
+POST uploads                 -> 202    # the capture began after the token
+  > Authorization: Bearer opaque
+PATCH u1 L1 took=150s        -> 202
+  > Authorization: Bearer opaque
+PUT u1 L1                    -> 401
+  > Authorization: Bearer opaque
+  < WWW-Authenticate: Bearer realm="https://auth.test/token",service="registry.test"
+""",
+        """
 client docker/20.10.24
 GET /v2/                     -> 401
 token push,pull team/app grant=none -> 200
@@ -119,8 +129,10 @@ def bearer_lost_before_registry(operation: Operation, facts: Facts) -> Verdict:
 
 
 def _looks_unseen(refusal: Refusal, facts: Facts) -> bool:
-    """A good token, as far as can be read, and a registry that would say so if it weren't."""
+    """A good token, as far as can be read, and a registry that would say so if it weren't. One that
+    can't be read and was taken before may have run out."""
     # A registry that nothing names may be any product, if its tokens aren't distribution's.
     known = refusal.jwt is not None or facts.product is not None
     speaks = known and facts.product in SAY_ERRORS and is_registrys_own(refusal.leg)
-    return refusal.error is None and speaks and refusal.in_order and not refusal.lacks
+    good = refusal.in_order and (refusal.jwt is not None or refusal.accepted is None)
+    return refusal.error is None and speaks and good and not refusal.lacks

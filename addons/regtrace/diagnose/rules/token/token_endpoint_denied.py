@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.facts.answers import said
+from regtrace.diagnose.facts.answers import is_error_page, said
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
@@ -58,6 +58,15 @@ client docker/24.0.7
 GET /v2/                     -> 401
 token push,pull team/app     -> 403 nginx    # not the token server's voice
 """,
+    also_fires=(
+        """
+client crane/0.19.1
+GET /v2/                     -> 401
+token pull team/app          -> 403
+  < Content-Type: text/html
+  << <!DOCTYPE html><html><head><title>Forbidden (403)</title></head></html>
+""",
+    ),
     also_silent=(
         """
 client docker/24.0.7
@@ -84,7 +93,7 @@ def token_endpoint_denied(operation: Operation, facts: Facts) -> Verdict:
     return Fails(
         legs=tuple(denied),
         evidence=tuple(evidence),
-        confidence=Confidence.CERTAIN,
+        confidence=Confidence.LIKELY if is_error_page(first) else Confidence.CERTAIN,
         fields={
             "server": host(first.url.authority),
             "registry": host(facts.registry_host),
@@ -95,7 +104,7 @@ def token_endpoint_denied(operation: Operation, facts: Facts) -> Verdict:
 
 
 def _is_denied(leg: Leg) -> bool:
-    """403 to somebody who said who he is; a page of HTML is a proxy's, not a token server's."""
+    """403 to somebody who said who he is; not by a page that a proxy signs."""
     known = leg.token_request is not None and leg.token_request.credentials != "none"
-    page = leg.error is not None and leg.error.dialect == "html"
-    return leg.status == 403 and known and not page
+    anothers = is_error_page(leg) and leg.answerer is not None
+    return leg.status == 403 and known and not anothers

@@ -21,8 +21,14 @@ from regtrace.follow.strands import wants_push
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import host, plain
 
-#: What Docker Hub, GitHub and GitLab say of a personal access token with too few rights.
-_WORDS = ("insufficient scope", "does not match expected scopes", "insufficient_granular_scope")
+#: What Docker Hub, GitHub and GitLab say of a personal access token with too few rights, and
+#: OAuth (RFC 6750 3.1).
+_WORDS = (
+    "insufficient scope",
+    "insufficient_scope",
+    "does not match expected scopes",
+    "insufficient_granular_scope",
+)
 
 
 @rule(
@@ -85,6 +91,12 @@ realm https://ghcr.io/token service=ghcr.io
 GET /v2/                     -> 401
 token push,pull team/app opaque -> 200
 POST uploads                 -> 403 DENIED "permission_denied: The token provided does not match expected scopes."
+""",
+        """
+client podman/4.9
+GET /v2/                     -> 401
+token push,pull team/app     -> 403
+  << {"error":"insufficient_scope","error_description":"The request requires higher privileges."}
 """,
     ),
     also_silent=(

@@ -49,6 +49,7 @@ from regtrace.wire.term import Term, TermKind, host
     needs=frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.UPLOAD_CHUNK}),
     explains=frozenset(
         {
+            "challenge-missing",
             "redirect-changes-upload-method",
             "upload-session-unknown",
             "upload-credential-dropped-cross-host",
@@ -90,6 +91,16 @@ GET https://registry.test/v2/team/app/blobs/uploads/u1?_state=x -> 204
   < Location: http://registry.test/v2/team/app/blobs/uploads/u2?_state=y
 PATCH u2 L1 no-auth          -> 301 https://registry.test/v2/team/app/blobs/uploads/u2?_state=y
 GET https://registry.test/v2/team/app/blobs/uploads/u2?_state=y -> 405 nginx
+""",
+        # containerd gives its token to the scheme that it got it for only.
+        """
+client containerd/1.7.2
+HEAD blob L1                 -> 401
+token push,pull team/app     -> 200
+HEAD blob L1                 -> 404
+POST uploads                 -> 202
+  < Location: http://registry.test/v2/team/app/blobs/uploads/u1?_state=x
+PUT u1 L1 body=L1 no-auth    -> 401 none
 """,
         # The client sends http:// past the proxy: only the retry loop is seen.
         """

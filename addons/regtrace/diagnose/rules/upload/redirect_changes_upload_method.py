@@ -110,7 +110,7 @@ def redirect_changes_upload_method(operation: Operation, facts: Facts) -> Verdic
     transfer, chain = turned[0]
     redirect = _turning_point(chain)
     return Fails(
-        legs=tuple(chain.last for _, chain in turned),
+        legs=tuple(leg for _, chain in turned for leg in (_turning_point(chain), chain.last)),
         evidence=(
             Evidence(redirect, "response.status", "a redirect that does not keep the method"),
             Evidence(redirect, "response.header.Location", "the client went there with GET"),

@@ -43,7 +43,9 @@ from regtrace.wire.term import Term, TermKind
     ),
     owner=Owner.FRONT_PROXY,
     needs=frozenset({Kind.UPLOAD_CHUNK, Kind.UPLOAD_COMMIT}),
-    explains=frozenset({"anonymous-where-login-needed", "basic-auth-not-sent"}),
+    explains=frozenset(
+        {"anonymous-where-login-needed", "basic-auth-not-sent", "challenge-missing"}
+    ),
     fires="""
 client containerd/1.7.2
 HEAD blob L1                 -> 401
