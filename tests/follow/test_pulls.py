@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from retelling import check
+from retelling import check, operations_of
+
+from regtrace.follow.life import Ending
 
 
 def test_docker() -> None:
@@ -264,6 +266,30 @@ def test_docker_mirror_has_lost_a_layer() -> None:
           L1 downloaded in 2 attempts
         """,
     )
+
+
+@pytest.mark.parametrize(
+    ("client", "mirror", "operations"),
+    [
+        ("containerd/2.1.0", "CONNECT mirror.test:443 -> ! Name or service not known", 1),
+        ("podman/5.29", "GET https://mirror.test/v2/ -> 502 nginx", 1),
+        # It did answer, or has no mirrors, or is another attempt.
+        ("podman/5.29", "GET https://mirror.test/v2/ -> 401", 2),
+        ("crane/0.20", "CONNECT mirror.test:443 -> ! Name or service not known", 2),
+        ("podman/5.29", "GET https://mirror.test/v2/ -> 502 nginx\n+2s", 2),
+    ],
+)
+def test_a_mirror_that_can_not_be_asked(client: str, mirror: str, operations: int) -> None:
+    told = operations_of(
+        f"""
+        client {client}
+        {mirror}
+        GET manifest 1 [cfg L1] -> 200
+        GET blob L1 -> 200
+        """
+    )
+    assert len(told) == operations
+    assert told[-1].ending is Ending.OK
 
 
 def test_two_pulls_in_a_row() -> None:

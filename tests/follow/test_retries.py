@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from retelling import check, operations_of
 
 from regtrace.wire.leg import Kind
@@ -241,3 +242,21 @@ def test_what_is_asked_again_in_vain_is_a_retry_and_nothing_else_is() -> None:
     )[0]
     chunks = [leg.id for leg in operation.legs_of_kind(Kind.UPLOAD_CHUNK)]
     assert operation.retry_of == {chunks[1]: chunks[0]}
+
+
+@pytest.mark.parametrize("refused", ["GET /v2/ -> 502 nginx", "CONNECT registry.test:443 -> ! x"])
+@pytest.mark.parametrize("seconds", [2, 30])
+def test_an_attempt_that_reached_nobody_hides_behind_no_other_operation(
+    refused: str, seconds: int
+) -> None:
+    """Before it, only at once is it an earlier try of the same; after a push, never."""
+    push = """
+        GET /v2/ -> 401
+        token push,pull team/app -> 200
+        HEAD blob L1 -> 200
+        PUT manifest 1 [L1] -> 201
+        """
+    before = operations_of(f"client podman/5.29\n{refused}\n+{seconds}s\n{push}")
+    after = operations_of(f"client podman/5.29\n{push}\n+{seconds}s {refused}")
+    assert [op.ending.value for op in before] == (["ok"] if seconds == 2 else ["failed", "ok"])
+    assert [op.ending.value for op in after] == ["ok", "failed"]

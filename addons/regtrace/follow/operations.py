@@ -27,6 +27,18 @@ PRELUDE = 60.0
 #: Seconds in which podman and skopeo begin a whole copy again (containers common/pkg/retry), and
 #: in which a client that failed at a mirror asks the next host.
 AGAIN = 10.0
+#: Seconds in which a client that can't reach a mirror, or not its ``/v2/``, asks the next host.
+NEXT = 1.0
+#: Who can be told of mirrors, and falls back from them when it pulls.
+_HAVE_MIRRORS = frozenset(
+    {
+        Family.DOCKER,
+        Family.DOCKER_CONTAINERD,
+        Family.CONTAINERD,
+        Family.BUILDKIT,
+        Family.CONTAINERS_IMAGE,
+    }
+)
 #: Operations of one client and repository that may be open at once; older ones take no more legs.
 MOST_OPEN = 64
 #: Operations that are looked at for the one that a lone ping, tunnel or probe belongs to.
@@ -328,13 +340,16 @@ def _attached(preludes: Iterable[Strand], operations: list[Strand]) -> list[Stra
     preludes = list(preludes)
     stray = {digest for prelude in preludes for digest in prelude.digests}
     known: dict[tuple[str | None, str], list[Strand]] = {}
+    pulls: dict[str | None, list[Strand]] = {}
     for operation in sorted(operations, key=_by_start):
         for name in operation.registries | operation.led_to | (stray & operation.digests):
             known.setdefault((operation.client_host, name), []).append(operation)
+        if operation.reads_only and operation.manifest_found and operation.client_host:
+            pulls.setdefault(operation.client_host, []).append(operation)
     alone: list[Strand] = []
     latest: dict[tuple[str | None, str], Strand] = {}
     for prelude in preludes:
-        served = _served(prelude, known)
+        served = _served(prelude, known) or _found_elsewhere(prelude, pulls)
         if served is not None:
             served.take(prelude)
             continue
@@ -376,8 +391,23 @@ def _fitting(
     return list(fitting.values())
 
 
+def _found_elsewhere(prelude: Strand, pulls: Mapping[str | None, list[Strand]]) -> Strand | None:
+    """The pull that went on at another host at once, of a mirror that did not answer."""
+    if prelude.kinds - {Kind.PING, Kind.CONNECT} or prelude.ping_at is not None:
+        return None
+    found = pulls.get(prelude.client_host, [])
+    after = bisect_right(found, prelude.last_seen, key=lambda op: op.started)
+    for operation in found[after : after + 1]:
+        soon = operation.started - prelude.last_seen <= NEXT
+        if soon and operation.family in _HAVE_MIRRORS and _same_client(prelude, operation):
+            return operation
+    return None
+
+
 def _may_serve(prelude: Strand, operation: Strand) -> bool:
     """An answered ping opens one operation; one that has its own is not its."""
+    if _is_another_attempt(prelude, operation):
+        return False
     if prelude.connections & operation.connections:
         return True
     if not _same_client(prelude, operation) or _apart(prelude, operation):
@@ -385,6 +415,21 @@ def _may_serve(prelude: Strand, operation: Strand) -> bool:
     if Kind.STORAGE in prelude.kinds and not _same_program(prelude.any_client, operation.client):
         return False
     return prelude.ping_at is None or operation.ping_at is None
+
+
+def _is_another_attempt(prelude: Strand, operation: Strand) -> bool:
+    """Refused, or a ping beside the operation's own, and longer before or after than the client
+    would go on with one thing; or refused after a push was in place."""
+    if prelude.kinds - {Kind.PING, Kind.CONNECT}:
+        return False
+    refused = all(leg.refused and not leg.is_challenge for leg in prelude.legs)
+    if not refused and (prelude.ping_at is None or operation.ping_at is None):
+        return False
+    after = prelude.started - operation.last_seen
+    waits = AGAIN if Kind.PING in prelude.kinds else max(AGAIN, HABITS[operation.family].grace)
+    if after > (0.0 if refused and operation.done is not None else waits):
+        return True
+    return operation.started - prelude.last_seen > AGAIN
 
 
 def _same_attempt(prelude: Strand, other: Strand) -> bool:

@@ -20,7 +20,7 @@ from regtrace.follow.dead_end import dead_end
 from regtrace.follow.joins import bare, realms_in
 from regtrace.follow.life import Ending, Fate
 from regtrace.follow.story import Chain, Operation, Transfer, by_start
-from regtrace.wire.leg import Kind, Leg
+from regtrace.wire.leg import MANIFEST_KINDS, Kind, Leg
 from regtrace.wire.registry import Registry
 from regtrace.wire.signature import Proof
 from regtrace.wire.testimony import NO_TESTIMONY, Testimonies, Testimony, Told
@@ -274,7 +274,22 @@ def _refused_openings(facts: Facts) -> list[Fatal]:
         and chain.last.refused
         and not chain.last.is_challenge
         and not facts.succeeded_later(chain.first)
+        and not _was_passed_over(facts, chain.last)
     ]
+
+
+def _was_passed_over(facts: Facts, leg: Leg) -> bool:
+    """A mirror that did not answer: no answer had sent the client there, and at another host the
+    manifest was found then."""
+    sent_there = {other.location.authority for other in facts.legs if other.location}
+    sent_there |= {realm.authority for realm in facts.realms}
+    return leg.url.authority not in sent_there and any(
+        other.kind in MANIFEST_KINDS
+        and other.succeeded
+        and other.started > leg.started
+        and other.url.authority != leg.url.authority
+        for other in facts.legs
+    )
 
 
 def _last_resorts(facts: Facts) -> list[Fatal]:

@@ -19,6 +19,7 @@ from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import Term, TermKind, host
 
 _OPENS = (Kind.UPLOAD_START, Kind.MOUNT)
+_STORES = (*_OPENS, Kind.MANIFEST_PUT)
 
 #: Harbor's middleware/repoproxy; Nexus' and others' words for the same.
 _WORDS = (
@@ -56,7 +57,7 @@ _WORDS = (
         "https://goharbor.io/docs/main/administration/configure-proxy-cache/",
     ),
     owner=Owner.USER,
-    needs=frozenset({*_OPENS, Kind.MANIFEST_PUT}),
+    needs=frozenset(_STORES),
     explains=frozenset({"manifest-type-rejected"}),
     fires="""
 client docker/20.10.24
@@ -98,13 +99,22 @@ PUT u1 L1                    -> 201
 HEAD blob L1                 -> 200
 PUT manifest 1 [cfg L1]      -> 405 UNSUPPORTED "Invalid JSON syntax"    # it stored the blobs
 """,
+        """
+image M1 = cfg L1
+index I1 = M1:linux/amd64
+client buildkit/0.23
+HEAD blob L1                 -> 200
+HEAD blob cfg                -> 200
+PUT manifest @M1             -> 201    # takes images, and no indexes
+PUT manifest 1 I1            -> 405 UNSUPPORTED "The operation is unsupported."
+""",
     ),
 )
 def push_to_cache_registry(operation: Operation, facts: Facts) -> Verdict:
-    refused = last_words(facts, *_OPENS, Kind.MANIFEST_PUT)
+    refused = last_words(facts, *_STORES)
     if not refused:
         return DOES_NOT_APPLY
-    stores = any(leg.kind in _OPENS and leg.succeeded for leg in facts.legs)
+    stores = any(leg.kind in _STORES and leg.succeeded for leg in facts.legs)
     legs = [leg for leg in refused if _says_so(leg) or (not stores and _is_unsupported(leg))]
     if not legs:
         return PASSES

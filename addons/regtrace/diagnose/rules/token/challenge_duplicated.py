@@ -79,6 +79,14 @@ GET /v2/                     -> 401
 GET manifest 1               -> 401
   > Authorization: Basic YWxpY2U6cHc=
 """,
+        """
+client podman/4.9
+GET /v2/                     -> 401
+  < WWW-Authenticate: Basic realm="Restricted"
+  < +WWW-Authenticate: Bearer realm="https://auth.test/token",service="registry.test"
+GET manifest 1               -> 401
+  > Authorization: Basic YWxpY2U6cHc=
+""",
     ),
     also_silent=(
         """
@@ -106,7 +114,10 @@ def challenge_duplicated(operation: Operation, facts: Facts) -> Verdict:
         fatal.leg
         for fatal in facts.fatal
         if _went_to_a_realm(fatal.leg, doubled[0])
-        or (facts.product in _HAVE_ONE and _sent_a_password(fatal.leg, doubled[0]))
+        or (
+            _sent_a_password(fatal.leg, doubled[0])
+            and (facts.product in _HAVE_ONE or _wants_a_token(fatal.leg))
+        )
     ]
     if not failed:
         return PASSES
@@ -141,6 +152,11 @@ def _went_to_a_realm(leg: Leg, doubled: Leg) -> bool:
         there = leg.url.authority in {realm.authority for realm in realms}
     refused = leg.broken or leg.brought_no_token or leg.status in {401, 403, 404}
     return len(realms) > 1 and there and refused
+
+
+def _wants_a_token(leg: Leg) -> bool:
+    """And nothing else, whatever was offered before."""
+    return {challenge.scheme for challenge in leg.challenges} == {"bearer"}
 
 
 def _sent_a_password(leg: Leg, doubled: Leg) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.facts.answers import codes, said
+from regtrace.diagnose.facts.answers import codes, is_error_page, said
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
@@ -128,7 +128,7 @@ def token_bad_credentials(operation: Operation, facts: Facts) -> Verdict:
     return Fails(
         legs=tuple(refused),
         evidence=tuple(evidence),
-        confidence=Confidence.CERTAIN,
+        confidence=Confidence.CERTAIN if _is_judge(first) else Confidence.LIKELY,
         fields={
             "server": host(first.url.authority),
             "registry": host(facts.registry_host),
@@ -154,6 +154,12 @@ def _is_refused(leg: Leg) -> bool:
     # Who asks for a token instead has not judged the password.
     other = leg.kind is not Kind.TOKEN and {c.scheme for c in leg.challenges} == {"bearer"}
     return leg.status == 401 and not other
+
+
+def _is_judge(leg: Leg) -> bool:
+    """No page of who knows whom, and no other login offered beside."""
+    page = is_error_page(leg) and leg.product is None
+    return not page and "bearer" not in {challenge.scheme for challenge in leg.challenges}
 
 
 def _hint(leg: Leg) -> str:
