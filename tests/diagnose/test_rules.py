@@ -217,21 +217,6 @@ def test_a_mirror_that_was_passed_over_is_no_cause() -> None:
     assert finding.rule.slug == "s3-access-denied"
 
 
-def test_of_two_scopes_one_may_have_been_overlooked() -> None:
-    """That the account has no right to push is not certain, when the other scope was granted."""
-    story = """
-        client crane/0.19.1
-        GET /v2/                     -> 401
-        token push,pull team/app{} -> 200
-        POST uploads                 -> 401 insufficient_scope
-        """
-    asked = [" grant=none", ' pull base/app access="pull base/app"']
-    assert [findings(story.format(each))[0].fails.confidence.value for each in asked] == [
-        "certain",
-        "likely",
-    ]
-
-
 def test_evidence_stands_where_the_proxy_named_itself() -> None:
     """Some hide their Server header, and still sign their error page."""
     (finding,) = findings(body_too_large.fires.rstrip() + "\n  < -Server\n")

@@ -137,9 +137,7 @@ def token_grants_less_than_asked(operation: Operation, facts: Facts) -> Verdict:
     return Fails(
         legs=tuple(refusal.leg for refusal in small),
         evidence=tuple(evidence),
-        confidence=Confidence.CERTAIN
-        if said and first.lacks and not _may_be_overlooked(first)
-        else Confidence.LIKELY,
+        confidence=Confidence.CERTAIN if said and first.lacks else Confidence.LIKELY,
         transfer=facts.transfer_of(first.leg),
         fields={
             "action": plain(_action(missing)),
@@ -160,14 +158,6 @@ def _is_too_small(refusal: Refusal) -> bool:
     if refusal.jwt is None or refusal.jwt.access is None:
         return refusal.error == "insufficient_scope" and bool(refusal.needs) and other is None
     return any(scope.name != other for scope in refusal.lacks)
-
-
-def _may_be_overlooked(refusal: Refusal) -> bool:
-    """Asked for together with another repository, which was granted: token servers are known that
-    read one scope of several."""
-    asked = {scope.name for scope in refusal.grant.asked} if refusal.grant else set()
-    granted = {scope.name for scope in (refusal.jwt.access if refusal.jwt else None) or ()}
-    return bool(granted & asked) and not granted & {scope.name for scope in refusal.lacks}
 
 
 def _action(scope: Scope) -> str:
