@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from regtrace.diagnose.facts import Facts
+from regtrace.diagnose.facts.answers import said
 from regtrace.diagnose.facts.transport import Part, is_inside
 from regtrace.follow.tracker import tell
 from regtrace.wire.decode import decode
@@ -188,3 +189,9 @@ def test_the_tries_of_one_request() -> None:
         """
     )
     assert [leg.id for leg in told.attempts(told.legs[-1])] == ["line-5", "line-6", "line-7"]
+
+
+def test_a_refusal_without_a_body_says_nothing() -> None:
+    """Then no finding points at words."""
+    told = facts("client docker/24.0.7\nGET /v2/ -> 401\ntoken push,pull team/app -> 403\n  <<\n")
+    assert said(told.fatal[0].leg) == ""

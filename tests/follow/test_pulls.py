@@ -522,3 +522,16 @@ def test_a_proxy_cache_has_another_name_for_the_image(client: str) -> None:
           L1 downloaded
         """,
     )
+
+
+def test_kaniko_finds_no_layer_in_its_cache() -> None:
+    (told,) = operations_of(
+        f"""
+        client kaniko/1.23.0
+        repository team/app/cache
+        GET /v2/ -> 401
+        token pull team/app/cache -> 200
+        GET manifest {"0a" * 32} -> 404
+        """
+    )
+    assert told.ending is Ending.INCOMPLETE

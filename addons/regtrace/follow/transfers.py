@@ -11,6 +11,7 @@ All functions take chains in the order in which they began.
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -64,9 +65,15 @@ def split(
 
 
 def _looks_for_attachments(chain: Chain) -> bool:
-    """Signatures and the like, asked for and not there: most images have none."""
+    """Signatures and the like, asked for and not there: most images have none. Nor has a first
+    build a layer in kaniko's cache, whose tags are hashes (pkg/cache/cache.go RetrieveLayer)."""
+    tag, client = chain.first.tag or "", chain.first.client
+    cached = client is not None and client.product == "kaniko" and _HASH.fullmatch(tag)
     reads = chain.first.method in {"GET", "HEAD"}
-    return reads and chain.last.status == 404 and is_attachment(chain.first.tag or "")
+    return reads and chain.last.status == 404 and bool(cached or is_attachment(tag))
+
+
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 def _is_mount_probe(transfer: Transfer, sizes: Mapping[str, int]) -> bool:

@@ -61,7 +61,7 @@ def said(leg: Leg) -> str:
         words.append(item.message)
         if isinstance(item.detail, str):
             words.append(item.detail)
-    return "\n".join(words).lower()
+    return "\n".join(filter(None, words)).lower()
 
 
 def where_it_names_itself(leg: Leg) -> str:
