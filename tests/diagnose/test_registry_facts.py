@@ -113,7 +113,7 @@ def test_disks(detail: str, fault: str | None) -> None:
                 "adding 29.0 MiB of storage resource, which when updated to current usage of 152.4"
                 " MiB will exceed the configured upper limit of 10 GiB."
             ),
-            Quota("152.4 MiB", "10 GiB"),
+            Quota("152.4 MiB", "10 GiB", "29.0 MiB"),
         ),
         (
             (
@@ -121,6 +121,13 @@ def test_disks(detail: str, fault: str | None) -> None:
                 " will exceed the configured upper limit of 1 B."
             ),
             Quota("5 B", "1 B"),
+        ),
+        (
+            (
+                "Quota exceeded when processing the request of adding 1.3 MiB, which when added to"
+                " current usage of 235.9 MiB will exceed the configured upper limit of 100.0 MiB."
+            ),
+            Quota("235.9 MiB", "100.0 MiB"),
         ),
         ("Quota has been exceeded on namespace", Quota()),
         ("registry contains 1 repositories, limit is 1", Quota(limit="1 repository")),

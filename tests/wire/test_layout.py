@@ -99,6 +99,8 @@ def test_a_path_that_may_be_a_route(path: str) -> None:
         ("https://s3.eu-west-1.amazonaws.com/images/a/b", "images", "a/b"),
         ("https://images.s3.cn-north-1.amazonaws.com.cn/a/b", "images", "a/b"),
         ("https://images.s3.amazonaws.com.example.com/data/b", "data", "b"),
+        ("https://images.oss-cn-hangzhou.aliyuncs.com/a/b", "images", "a/b"),
+        ("https://images-125.cos.ap-beijing.myqcloud.com/a/b", "images-125", "a/b"),
         ("http://minio.test:9000/images/a/b", "images", "a/b"),
         ("http://minio.test:9000/images", "images", None),
         ("http://minio.test:9000/", None, None),

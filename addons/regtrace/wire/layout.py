@@ -61,12 +61,14 @@ def is_storage_layout(path: str) -> bool:
 
 
 _VIRTUAL_HOST = re.compile(
-    r"(?P<bucket>[a-z0-9][a-z0-9.-]{1,62})\.s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?\Z"
+    r"(?P<bucket>[a-z0-9][a-z0-9.-]{1,62})\.(?:s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?"
+    r"|oss-[a-z0-9-]+\.aliyuncs\.com|cos\.[a-z0-9-]+\.myqcloud\.com)\Z"
 )
 
 
 def bucket_and_key(url: Url) -> tuple[str | None, str | None]:
-    """The bucket and the object's key of an S3 URL; path style unless the host is AWS's own.
+    """The bucket and the object's key of an S3 URL; path style unless the host is AWS's own, or of
+    a cloud that has no other style (Alibaba's OSS, Tencent's COS).
 
     Amazon S3 User Guide, "Methods for accessing a general purpose bucket".
     """

@@ -11,10 +11,10 @@ from regtrace.wire.leg import Kind, Leg
 # --- storage
 
 _SIZE = r"([0-9]{1,20}(?:\.[0-9]{1,6})?) ?((?:[kmgtp]i?)?b)\b"
-#: Harbor, src/pkg/quota/errors.go.
+#: Harbor, src/pkg/quota/errors.go ResourceOverflow: its usage is that without this push.
 _HARBOR = re.compile(
-    rf"which when updated to current usage of {_SIZE} will exceed the configured upper limit of"
-    rf" {_SIZE}"
+    rf"(?:adding {_SIZE} of storage resource, )?which when (?:updated|added) to current usage of"
+    rf" {_SIZE} will exceed the configured upper limit of {_SIZE}"
 )
 #: DigitalOcean counts repositories.
 _COUNTED = re.compile(r"limit is ([0-9]{1,9})\b")
@@ -39,9 +39,10 @@ _QUOTA_WORDS = (
 class Quota:
     """What was said of a quota of storage, in the registry's units."""
 
-    needed: str | None = None
-    """What would be in use with this push."""
+    used: str | None = None
     limit: str | None = None
+    added: str | None = None
+    """What this push would add to what is in use."""
 
 
 def read_quota(leg: Leg) -> Quota | None:
@@ -50,8 +51,8 @@ def read_quota(leg: Leg) -> Quota | None:
     if leg.status == 429 or "TOOMANYREQUESTS" in codes(leg):
         return None
     if (match := _HARBOR.search(text)) is not None:
-        needed, limit = _size(match[1], match[2]), _size(match[3], match[4])
-        return Quota(needed, limit)
+        used, limit = _size(match[3], match[4]), _size(match[5], match[6])
+        return Quota(used, limit, _size(match[1], match[2]) if match[1] else None)
     if not any(words in text for words in _QUOTA_WORDS):
         return None
     counted = _COUNTED.search(text)

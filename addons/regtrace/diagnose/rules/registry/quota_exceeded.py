@@ -54,7 +54,7 @@ GET /v2/                     -> 401
 token push,pull team/app     -> 200
 POST uploads                 -> 202
 PATCH u1 L1                  -> 202
-PUT u1 L1                    -> 403 DENIED "adding 29.0 MiB of storage resource, which when updated to current usage of 152.4 MiB will exceed the configured upper limit of 150.0 MiB."
+PUT u1 L1                    -> 403 DENIED "adding 29.0 MiB of storage resource, which when updated to current usage of 131.4 MiB will exceed the configured upper limit of 150.0 MiB."
 """,
     silent="""
 client docker/20.10.24
@@ -116,5 +116,6 @@ def quota_exceeded(operation: Operation, facts: Facts) -> Verdict:
 def _in_numbers(quota: Quota) -> str:
     if quota.limit is None:
         return "The answer does not say how much is allowed."
-    used = f"; with this push {quota.needed} would be in use" if quota.needed else ""
-    return f"The limit is {quota.limit}{used}."
+    used = f"; {quota.used} are in use" if quota.used else ""
+    added = f", and this push adds {quota.added}" if quota.added else ""
+    return f"The limit is {quota.limit}{used}{added}."

@@ -36,8 +36,8 @@ _OF_THE_URL = frozenset(
     slug="gcs-signed-url-refused",
     title="Google Cloud Storage refuses the registry's signed URL",
     cause=(
-        "The registry sent the client to {storage} with a URL that its service account signed, and"
-        " Google refused it. {why}"
+        "The registry sent the client to {storage}, where the signature of its service account in"
+        " the URL is the login, and Google refused it. {why}"
     ),
     fix=(
         (

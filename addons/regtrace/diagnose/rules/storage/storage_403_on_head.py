@@ -43,8 +43,8 @@ _UNSAID = "Its policy, the signature's key or its time: HEAD's answer has no tex
     slug="storage-403-on-head",
     title="The storage refuses to let clients read what the registry stored (403 on HEAD)",
     cause=(
-        "The registry {accepted} sent the client to {storage} with a signed URL; there the read got"
-        " 403 without a body. {reason} {effect}"
+        "The registry {accepted} sent the client to {storage}; there the read got 403 without a"
+        " body. {reason} {effect}"
     ),
     fix=(
         (
@@ -125,7 +125,7 @@ def storage_403_on_head(operation: Operation, facts: Facts) -> Verdict:
     commit = facts.commit_before(first)
     evidence = [
         Evidence(first.redirect, "response.header.Location", "the registry sent the client here"),
-        Evidence(first.storage, "response.status", "the storage refused the signed read"),
+        Evidence(first.storage, "response.status", "the storage refused the read"),
     ]
     if commit:
         why = "the registry had stored these bytes just before: its key may write"

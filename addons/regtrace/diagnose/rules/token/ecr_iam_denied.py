@@ -41,8 +41,7 @@ _ACTIONS = {
     title="IAM does not allow {action} on {repository} in ECR",
     cause=(
         "The login is good, but the IAM user or role behind it may not do this step ({action}), by"
-        " its own policies or by the repository's. A HEAD has no body, so docker can only say:"
-        " error parsing HTTP 403 response body: unexpected end of JSON input."
+        " its own policies or by the repository's. {told}"
     ),
     fix=(
         (
@@ -126,9 +125,17 @@ def ecr_iam_denied(operation: Operation, facts: Facts) -> Verdict:
         fields={
             "action": plain(f"ecr:{_ACTIONS[first.kind]}" if first.kind in _ACTIONS else "this"),
             "repository": Term(TermKind.REPOSITORY, repository) if repository else plain("it"),
+            "told": plain(_TOLD if told else _MUTE),
         },
         count=len(denied),
     )
+
+
+_TOLD = "The answer names the action, and the resource that it must be allowed on."
+_MUTE = (
+    "A HEAD has no body, so docker can only say: error parsing HTTP 403 response body: unexpected"
+    " end of JSON input."
+)
 
 
 def _is_mute(leg: Leg) -> bool:

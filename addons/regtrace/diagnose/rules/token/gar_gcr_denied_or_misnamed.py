@@ -23,8 +23,8 @@ _DENIED = (
     "artifactregistry.repositories.",
     "storage.objects.",
     "don't have the needed permissions",
-    "unauthenticated request",
 )
+_ANONYMOUS = "unauthenticated request"
 _MISNAMED = ("missing image name",)
 _WRITES = frozenset({Kind.UPLOAD_START, Kind.MOUNT, Kind.MANIFEST_PUT})
 
@@ -144,8 +144,10 @@ def _why(leg: Leg) -> tuple[str, str] | None:
         return None
     if any(text in words for text in _MISNAMED):
         return "a part of the name is missing", "The image's name has too few parts."
+    if _ANONYMOUS in words:
+        return "nobody is logged in", "The request came without a login that Google knows."
     if any(text in words for text in _DENIED):
-        return "this account has no right to", "The account has no role that allows this step."
+        return "this account has no right", "The account has no role that allows this step."
     if leg.kind in _WRITES and leg.status == 404 and "NAME_UNKNOWN" in codes(leg):
         return "the repository does not exist", "There is no such repository in the project."
     return None
