@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -243,10 +244,21 @@ def _wish(leg: Leg) -> tuple[str, str]:
 
 
 def _fatal(facts: Facts) -> tuple[Fatal, ...]:
-    fatal = _last_answers(facts) + _refused_openings(facts)
-    fatal = fatal or _last_resorts(facts)
+    openings = _refused_openings(facts)
+    fatal = [each for each in _last_answers(facts) if not _led_to(each.leg, openings, facts)]
+    fatal = fatal + openings or _last_resorts(facts)
     causes = [each for each in fatal if not each.leg.left_by_client]
     return tuple(sorted(causes or fatal, key=lambda each: each.leg.started))
+
+
+def _led_to(leg: Leg, openings: Iterable[Fatal], facts: Facts) -> bool:
+    """A 401 upon which the client asked for a new token in vain: that is what it failed by."""
+    realms = {realm.authority for realm in facts.realms}
+    return leg.status == 401 and any(
+        each.leg.started > leg.started
+        and (each.leg.kind is Kind.TOKEN or each.leg.url.authority in realms)
+        for each in openings
+    )
 
 
 def _last_answers(facts: Facts) -> list[Fatal]:

@@ -34,8 +34,7 @@ _UNREACHED = {
     title="The token server {server} can't be reached",
     cause=(
         "The registry {registry} tells clients to fetch a token from {realm}, but {reason}. Without"
-        " a token nothing can be pushed or pulled; docker says Retrying or Bad Gateway. The realm"
-        " is often an internal name or port that only the registry's own network knows."
+        " a token nothing can be pushed or pulled; docker says Retrying or Bad Gateway. {history}"
     ),
     fix=(
         (
@@ -66,6 +65,18 @@ GET /v2/                     -> 401
 CONNECT auth.test:443        -> ! [Errno 111] Connect call failed ('192.0.2.7', 443)
 +5s token push,pull team/app -> 200    # it was only restarting
 """,
+    also_fires=(
+        # It went away while the push was at work.
+        """
+client crane/0.19.1
+GET /v2/                     -> 401
+token push,pull team/app lives=60 -> 200
+POST uploads                 -> 202
+PATCH u1 L1 took=150s        -> 202
+PUT u1 L1                    -> 401 invalid_token
+token push,pull team/app     -> ! [Errno 111] Connect call failed ('192.0.2.7', 443)
+""",
+    ),
 )
 def realm_unreachable(operation: Operation, facts: Facts) -> Verdict:
     if not facts.realms:
@@ -76,14 +87,13 @@ def realm_unreachable(operation: Operation, facts: Facts) -> Verdict:
         if realm.authority == challenged.url.authority:
             continue  # the registry's own host: if it can't be reached, that is not the token's
         asked = facts.token_legs(realm)
-        if any(leg.kind is Kind.TOKEN and leg.status is not None for leg in asked):
-            continue
         failed = [
             leg
             for leg in asked
             if leg.exchange.error and read_failure(leg.exchange.error) in _UNREACHED
         ]
-        if not failed:
+        answered = [leg for leg in asked if leg.kind is Kind.TOKEN and leg.status is not None]
+        if not failed or (answered and not facts.is_fatal(failed[-1])):
             continue
         reason = read_failure(failed[-1].exchange.error or "")
         return Fails(
@@ -98,8 +108,13 @@ def realm_unreachable(operation: Operation, facts: Facts) -> Verdict:
                 "server": host(realm.authority),
                 "registry": host(challenged.url.authority),
                 "reason": plain(in_words(reason)),
+                "history": plain(_ANSWERED if answered else _NEVER),
             },
             count=len(failed),
             owner=_UNREACHED[reason],
         )
     return PASSES
+
+
+_NEVER = "The realm is often an internal name or port that only the registry's own network knows."
+_ANSWERED = "Earlier in this operation it had answered: the address is right."
