@@ -47,6 +47,14 @@ def is_error_page(leg: Leg) -> bool:
     return leg.error.dialect == "html" or (unseen and "html" in declared)
 
 
+def is_head_of_page(leg: Leg) -> bool:
+    """Whether an answer to HEAD announces a page or a line of text; a registry's error is JSON, and
+    of one that is known by name it is left open."""
+    announced = (received(leg).get("Content-Type") or "").lower().startswith("text/")
+    known = leg.product is not None or is_registrys_own(leg)
+    return leg.method == "HEAD" and announced and not known
+
+
 def codes(leg: Leg) -> frozenset[str]:
     """Every error code of the answer, as written (the OCI dialect is upper-cased)."""
     return frozenset(leg.error.codes) if leg.error else frozenset()
@@ -65,5 +73,8 @@ def said(leg: Leg) -> str:
 
 
 def where_it_names_itself(leg: Leg) -> str:
-    """The place in an answer by which its product is known: its ``Server``, else its page."""
-    return "response.header.Server" if "Server" in received(leg) else "response.body"
+    """The place in an answer by which its product is known: its ``Server``, else its page, or that
+    it announces one."""
+    if "Server" in received(leg):
+        return "response.header.Server"
+    return "response.header.Content-Type" if leg.method == "HEAD" else "response.body"

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.facts.answers import is_error_page, is_somebody_elses, received, said
+from regtrace.diagnose.facts.answers import (
+    is_error_page,
+    is_registrys_own,
+    is_somebody_elses,
+    received,
+    said,
+)
 from regtrace.diagnose.facts.fronts import body_size, ended_by, front, front_owner
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
@@ -21,6 +27,7 @@ from regtrace.wire.term import host, plain
 
 _KINDS = UPLOAD_KINDS | MANIFEST_KINDS | {Kind.BLOB_DELETE}
 _METHODS = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+_HEADS = frozenset({Kind.BLOB_HEAD, Kind.MANIFEST_HEAD})
 
 #: How CloudFront and IIS say it, with a status that others use for much else.
 _WORDS = (
@@ -57,7 +64,7 @@ _WORDS = (
         "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html",
     ),
     owner=Owner.FRONT_PROXY,
-    needs=_KINDS,
+    needs=_KINDS | _HEADS,
     explains=frozenset({"waf-block"}),
     fires="""
 client docker/20.10.24
@@ -87,6 +94,12 @@ client skopeo/1.14
 GET /v2/                     -> 401
 token push,pull team/app     -> 200
 PUT manifest 1 [cfg L1]      -> 501 nginx
+""",
+        """
+client crane/0.19.1
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+HEAD blob L1                 -> 405 nginx
 """,
         # Apache, which lists what it allows (RFC 9110 15.5.6).
         """
@@ -132,17 +145,22 @@ GET blob L1                  -> 200
     ),
 )
 def method_blocked_by_middlebox(operation: Operation, facts: Facts) -> Verdict:
-    if not any(leg.kind in _KINDS and leg.method in _METHODS for leg in facts.legs):
+    if not any(leg.kind in _KINDS | _HEADS and leg.method != "GET" for leg in facts.legs):
         return DOES_NOT_APPLY
-    legs = ended_by(facts, lambda leg: _is_blocked(leg) or _is_refused_unseen(leg, facts))
+    legs = ended_by(
+        facts,
+        lambda leg: _is_blocked(leg) or _is_blocked_head(leg) or _is_refused_unseen(leg, facts),
+    )
     if not legs:
         return PASSES
     first = legs[0]
+    where = "response.status" if first.method == "HEAD" else "response.body"
+    refused = Evidence(first, "response.status", "the method was refused")
     return Fails(
         legs=legs,
         evidence=(
-            Evidence(first, "response.status", "the method was refused"),
-            Evidence(first, "response.body", "in words that are not the registry's"),
+            *([] if first.method == "HEAD" else [refused]),
+            Evidence(first, where, "in words that are not the registry's"),
         ),
         confidence=Confidence.CERTAIN if _is_blocked(first) else Confidence.LIKELY,
         transfer=facts.transfer_of(first),
@@ -164,6 +182,12 @@ def _is_blocked(leg: Leg) -> bool:
         # A list of what is allowed may come from the registry's own router, which has no pages.
         return any(words in said(leg) for words in _WORDS)
     return leg.status in {405, 501}
+
+
+def _is_blocked_head(leg: Leg) -> bool:
+    """Every registry knows HEAD, and signs its answer or has a name."""
+    named = leg.product is not None or is_registrys_own(leg)
+    return leg.kind in _HEADS and leg.status in {405, 501} and not named
 
 
 def _is_refused_unseen(leg: Leg, facts: Facts) -> bool:

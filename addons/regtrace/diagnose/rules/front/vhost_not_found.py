@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.facts.answers import is_registrys_own, is_somebody_elses, received
+from regtrace.diagnose.facts.answers import (
+    is_head_of_page,
+    is_registrys_own,
+    is_somebody_elses,
+)
 from regtrace.diagnose.facts.fronts import ended_by, front, front_owner, speaks
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
@@ -129,7 +133,7 @@ def vhost_not_found(operation: Operation, facts: Facts) -> Verdict:
     if not legs:
         return PASSES
     first = legs[0]
-    told = [leg for leg in legs if not _is_head_of_text(leg)]
+    told = [leg for leg in legs if not is_head_of_page(leg)]
     where = "response.body" if told else "response.header.Content-Type"
     return Fails(
         legs=legs,
@@ -150,13 +154,6 @@ def _is_nobodys(leg: Leg) -> bool:
     breaks the grammar a registry's own router says it, too."""
     if leg.status != 404 or leg.endpoint is None or not leg.endpoint.name_valid:
         return False
-    if is_somebody_elses(leg) or _is_head_of_text(leg):
+    if is_somebody_elses(leg) or is_head_of_page(leg):
         return True
     return leg.kind is Kind.PING and not is_registrys_own(leg)
-
-
-def _is_head_of_text(leg: Leg) -> bool:
-    """An answer to HEAD that announces a page or a line of text; a registry's error is JSON."""
-    announced = (received(leg).get("Content-Type") or "").lower().startswith("text/")
-    known = leg.product is not None or is_registrys_own(leg)
-    return leg.method == "HEAD" and announced and not known

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.facts.answers import is_error_page, where_it_names_itself
+from regtrace.diagnose.facts.answers import is_error_page, is_head_of_page, where_it_names_itself
+from regtrace.diagnose.facts.content import is_page
 from regtrace.diagnose.facts.fronts import ended_by, front, front_owner, speaks
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
@@ -83,6 +84,12 @@ PUT manifest 1 [cfg L1]      -> 406 nginx
 client docker/20.10.24
 GET /v2/                     -> 403 nginx
 """,
+        """
+client crane/0.19.1
+GET /v2/                     -> 401
+token push,pull team/app     -> 200
+HEAD blob L1                 -> 403 nginx
+""",
     ),
     also_silent=(
         # A read that was refused, and was only a question.
@@ -129,9 +136,10 @@ def waf_block(operation: Operation, facts: Facts) -> Verdict:
 
 
 def _is_blocked(leg: Leg) -> bool:
+    page = is_error_page(leg) or (is_head_of_page(leg) and is_page(leg))
     # A product whose own web server writes HTML, as its headers or its host say.
     own = leg.product is not None and leg.answerer is None
-    return leg.kind in _KINDS and leg.status in {403, 406} and is_error_page(leg) and not own
+    return leg.kind in _KINDS and leg.status in {403, 406} and page and not own
 
 
 def _pattern(*, others_pass: bool, sends: bool) -> str:
