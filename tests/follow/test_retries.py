@@ -260,3 +260,15 @@ def test_an_attempt_that_reached_nobody_hides_behind_no_other_operation(
     after = operations_of(f"client podman/5.29\n{push}\n+{seconds}s {refused}")
     assert [op.ending.value for op in before] == (["ok"] if seconds == 2 else ["failed", "ok"])
     assert [op.ending.value for op in after] == ["ok", "failed"]
+
+
+def test_a_tunnel_that_is_refused_while_a_layer_is_sent_belongs_to_that_push() -> None:
+    (told,) = operations_of(
+        DOCKER
+        + """
+        POST uploads -> 202
+        PATCH u1 900MB took=120s -> ?
+        +60s & CONNECT registry.test:443 -> ! [Errno 111] Connect call failed
+        """
+    )
+    assert told.ending.value == "incomplete"

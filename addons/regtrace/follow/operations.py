@@ -344,7 +344,7 @@ def _attached(preludes: Iterable[Strand], operations: list[Strand]) -> list[Stra
     for operation in sorted(operations, key=_by_start):
         for name in operation.registries | operation.led_to | (stray & operation.digests):
             known.setdefault((operation.client_host, name), []).append(operation)
-        if operation.reads_only and operation.manifest_found and operation.client_host:
+        if operation.reads_only and operation.manifest_found:
             pulls.setdefault(operation.client_host, []).append(operation)
     alone: list[Strand] = []
     latest: dict[tuple[str | None, str], Strand] = {}
@@ -425,7 +425,7 @@ def _is_another_attempt(prelude: Strand, operation: Strand) -> bool:
     refused = all(leg.refused and not leg.is_challenge for leg in prelude.legs)
     if not refused and (prelude.ping_at is None or operation.ping_at is None):
         return False
-    after = prelude.started - operation.last_seen
+    after = prelude.started - max(operation.last_seen, operation.busy_until)
     waits = AGAIN if Kind.PING in prelude.kinds else max(AGAIN, HABITS[operation.family].grace)
     if after > (0.0 if refused and operation.done is not None else waits):
         return True
