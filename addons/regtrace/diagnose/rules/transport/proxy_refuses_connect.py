@@ -13,9 +13,9 @@ from regtrace.diagnose.rule import (
     rule,
 )
 from regtrace.follow.story import Operation
-from regtrace.wire.leg import Kind
+from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import host, plain
-from regtrace.wire.transport import Failure, upstream_status
+from regtrace.wire.transport import Failure, read_failure, upstream_status
 
 _REASONS = {
     407: "it wants to be logged in to",
@@ -28,7 +28,7 @@ _REASONS = {
     slug="proxy-refuses-connect",
     title="The upstream proxy refuses to connect to {server} ({status})",
     cause=(
-        "Traffic leaves through another proxy, and that one refused the CONNECT to {server}:"
+        "Traffic leaves through another proxy, and that one refused the way to {server}:"
         " {reason}. A client that uses it directly sees no more than the words of the status, such"
         " as Forbidden or Proxy Authentication Required."
     ),
@@ -68,22 +68,38 @@ CONNECT registry.example.com:443 -> ! [Errno 111] Connect call failed ('192.0.2.
 client docker/20.10.24
 CONNECT registry.example.com:443 -> ! Upstream proxy p:8080 refused HTTP CONNECT request: 403 Forbidden
 """,
+        """
+client docker/24.0.7
+registry http://registry.example.com:5000 open
+GET /v2/                     -> 407 nginx
+  < Server: squid/5.7
+""",
     ),
 )
 def proxy_refuses_connect(operation: Operation, facts: Facts) -> Verdict:
-    found = [b for b in facts.breakages if b.failure is Failure.UPSTREAM_PROXY]
-    if not found:
+    legs = [fatal.leg for fatal in facts.fatal if _is_refused(fatal.leg)]
+    if not legs:
         return DOES_NOT_APPLY
-    first = found[0]
-    status = upstream_status(first.leg.exchange.error or "")
+    first = legs[0]
+    status = upstream_status(first.exchange.error or "") if first.broken else first.status
+    where = "error" if first.broken else "response.status"
     return Fails(
-        legs=tuple(b.leg for b in found),
-        evidence=(Evidence(first.leg, "error", "what the upstream proxy answered"),),
+        legs=tuple(legs),
+        evidence=(Evidence(first, where, "what the upstream proxy answered"),),
         confidence=Confidence.CERTAIN,
+        transfer=facts.transfer_of(first),
         fields={
-            "server": host(first.leg.url.authority),
+            "server": host(first.url.authority),
             "status": plain(status or "no status"),
             "reason": plain(_REASONS.get(status or 0, "it could not, or would not, reach it")),
         },
-        count=len(found),
+        count=len(legs),
     )
+
+
+def _is_refused(leg: Leg) -> bool:
+    """Its CONNECT; or, of plain http, the request itself by 407, which only proxies say (RFC 9110
+    15.5.8)."""
+    if leg.broken:
+        return read_failure(leg.exchange.error or "") is Failure.UPSTREAM_PROXY
+    return leg.status == 407
