@@ -43,6 +43,7 @@ OF_NAMES = {
     "policy-violation",
     "token-endpoint-denied",
     "unrecognised-failure",
+    "vhost-not-found",
 }
 
 
