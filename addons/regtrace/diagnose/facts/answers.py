@@ -48,9 +48,10 @@ def is_error_page(leg: Leg) -> bool:
 
 
 def is_head_of_page(leg: Leg) -> bool:
-    """Whether an answer to HEAD announces a page or a line of text; a registry's error is JSON, and
-    of one that is known by name it is left open."""
-    announced = (received(leg).get("Content-Type") or "").lower().startswith("text/")
+    """Whether an answer to HEAD announces a page; of a registry that is known by name it is left
+    open. text/plain says nothing: Go's net/http gives it to JSON that has no type of its own, as in
+    go-containerregistry (pkg/registry/error.go)."""
+    announced = "html" in (received(leg).get("Content-Type") or "").lower()
     known = leg.product is not None or is_registrys_own(leg)
     return leg.method == "HEAD" and announced and not known
 

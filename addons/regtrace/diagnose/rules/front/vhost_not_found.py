@@ -97,6 +97,13 @@ HEAD manifest 1              -> 404 nginx
 client containerd/1.7.2
 HEAD manifest 1              -> 404
 """,
+        # One that names no type and no version (go-containerregistry): Go calls its JSON plain text.
+        """
+client containerd/1.7.2
+HEAD manifest 1              -> 404
+  < Content-Type: text/plain; charset=utf-8
+  < -Docker-Distribution-Api-Version
+""",
         # The name is at fault.
         """
 repository Team/App

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
 from regtrace.diagnose.facts.answers import is_error_page, is_head_of_page, where_it_names_itself
-from regtrace.diagnose.facts.content import is_page
 from regtrace.diagnose.facts.fronts import ended_by, front, front_owner, speaks
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
@@ -136,7 +135,7 @@ def waf_block(operation: Operation, facts: Facts) -> Verdict:
 
 
 def _is_blocked(leg: Leg) -> bool:
-    page = is_error_page(leg) or (is_head_of_page(leg) and is_page(leg))
+    page = is_error_page(leg) or is_head_of_page(leg)
     # A product whose own web server writes HTML, as its headers or its host say.
     own = leg.product is not None and leg.answerer is None
     return leg.kind in _KINDS and leg.status in {403, 406} and page and not own
