@@ -114,7 +114,7 @@ class Strand:
     def trace(self) -> str | None:
         """The one trace of all its legs; a mesh that gives each request its own says nothing."""
         named = set(self.traces.values())
-        return min(named) if len(named) == 1 < len(self.traces) else None
+        return min(named) if len(named) == 1 and len(self.traces) > 1 else None
 
     @property
     def only_fetches(self) -> bool:

@@ -28,7 +28,7 @@ _CONNECTIONS = ("client_conn", "server_conn")
 _SHORT = 8 * 1024
 #: Digits that a length may have.
 _DIGITS = 12
-#: To look a length up takes a third of the time that Python needs to read its digits.
+#: To look a length up takes less than half of the time that Python needs to read its digits.
 _LENGTHS = {b"%d" % length: length for length in range(4096)}
 
 

@@ -54,8 +54,8 @@ def packed(rows: Iterable[Row]) -> bytes:
 
 
 @lru_cache(maxsize=128)  # rows are read in the order of time, of many operations at once
-def unpacked(packed: bytes) -> tuple[Row, ...]:
-    rows = marshal.loads(zlib.decompress(packed))  # noqa: S302 - our own bytes, of this process
+def unpacked(pack: bytes) -> tuple[Row, ...]:
+    rows = marshal.loads(zlib.decompress(pack))  # noqa: S302 - our own bytes, of this process
     return tuple(map(_row, rows))
 
 
@@ -72,12 +72,13 @@ class Noted:
 
     started: float
     id: str
-    packed: bytes
+    pack: bytes
     place: int
+    """Of its row in the pack."""
 
     @property
     def row(self) -> Row:
-        return unpacked(self.packed)[self.place]
+        return unpacked(self.pack)[self.place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +150,9 @@ def _noted(
 ) -> Iterator[Noted]:
     for start in range(0, len(legs), _TOGETHER):
         some = legs[start : start + _TOGETHER]
-        rows = packed(_row_of(leg, operation, within.get(leg.id)) for leg in some)
+        pack = packed(_row_of(leg, operation, within.get(leg.id)) for leg in some)
         for place, leg in enumerate(some):
-            yield Noted(leg.started, leg.id, rows, place)
+            yield Noted(leg.started, leg.id, pack, place)
 
 
 def _row_of(leg: Leg, operation: story.Operation, transfer: int | None) -> Row:

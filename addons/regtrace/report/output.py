@@ -47,8 +47,8 @@ ENDINGS = {
     ".har": "har",
     ".html": "html",
 }
-#: Formats that show no more of a leg than its name, such as ``GET 401``, or not cut; all else they
-#: have from operations and findings.
+#: Formats that show no more of a leg than its name, such as ``GET 401``, or what they show of it
+#: whole; all else they have from operations and findings.
 _NAMES_LEGS = frozenset({"text", "github", "junit", "sarif"})
 #: Parts of a JSON report that are judged and written at once: half a megabyte.
 _ROWS_AT_ONCE = 1024
