@@ -126,6 +126,13 @@ def test_another_object_says_it_of_the_same_key() -> None:
     assert (head.reason, head.sure) == (Reason.DENIED, Confidence.LIKELY)
 
 
+def test_without_its_time_a_storage_that_denies_may_mean_a_url_that_is_over() -> None:
+    told = f"{PULL}GET blob L1 -> 307 s3\nGET s3 L1 -> 403"
+    assert refusal(told).sure is Confidence.CERTAIN
+    timeless = refusal(f"{told}\n  < -Date")
+    assert (timeless.reason, timeless.sure) == (Reason.DENIED, Confidence.LIKELY)
+
+
 def test_what_is_said_of_one_url_is_not_said_of_another() -> None:
     found = refusals(
         f"{PULL}HEAD blob L1 -> 307 s3\nHEAD s3 L1 -> 403\n"

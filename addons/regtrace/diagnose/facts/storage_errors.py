@@ -312,6 +312,8 @@ def _by_storage(transfer: Transfer | None, before: Leg | None, leg: Leg) -> Stor
         reason, where = Reason.TWO_LOGINS, "request.header.Authorization"
     elif _leaves_time_open(leg, reason) and (late := _by_time(leg)) is not None:
         reason, where = late, "response.header.Date"
+    elif reason is Reason.DENIED and leg.presigned and expired_for(leg) is None:
+        sure = Confidence.LIKELY  # its time may be over: that can't be told without a Date
     elif before is not None and before.vendor in _LIKE_S3 and reason in {None, Reason.SIGNATURE}:
         reason = Reason.MOVED  # another host than the one that was signed for
     elif reason is None:

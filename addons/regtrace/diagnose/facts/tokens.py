@@ -168,9 +168,14 @@ class Refusal:
 
     @property
     def in_order(self) -> bool:
-        """Nothing that can be read in the token is wrong: neither its audience nor its times."""
-        over, begins = self.over_for or 0.0, self.begins_in or 0.0
-        return self.names_service and max(over, begins) <= LEEWAY and not self.outlived
+        """Nothing that can be read in the token is wrong: neither its audience nor its times (by
+        the registry's clock or, where that is not known, by this proxy's)."""
+        now = self.leg.started if self.now is None else self.now
+        begins = self.jwt.not_before if self.jwt else None
+        ends = self.jwt.expires if self.jwt else None
+        early = begins is not None and begins - now > LEEWAY
+        late = ends is not None and now - ends > LEEWAY
+        return self.names_service and not (early or late or self.outlived)
 
     def is_signed_by(self, proof: Proof) -> bool:
         """Whether a trusted key did sign the token, and its certificate still held."""

@@ -103,6 +103,14 @@ HEAD manifest 1              -> 401 invalid_token
 """,
     ),
     also_silent=(
+        # The registry does not say its time; by this proxy's the token was over when it came.
+        """
+client docker/20.10.24
+GET /v2/                     -> 401
+token push,pull team/app clock=-600s -> 200
+POST uploads                 -> 401 invalid_token
+  < -Date
+""",
         """
 client containerd/2.1.4
 HEAD manifest 1              -> 401
