@@ -88,6 +88,14 @@ token pull team/app          -> 200    # this client is inside too
 HEAD manifest 1              -> 200
 GET manifest 1               -> 200
 """,
+        # Reached, and cut off: the scheme is wrong, not the name.
+        """
+client podman/5.29.2
+registry https://registry.example.com
+realm http://auth.internal:5443/token
+GET /v2/                     -> 401
+token pull team/app          -> ! server closed connection
+""",
         """
 client docker/20.10.24
 registry https://registry.example.com
@@ -111,8 +119,8 @@ def realm_internal_host(operation: Operation, facts: Facts) -> Verdict:
     first, realm = strange[0]
     url = parse_url(realm)
     asked = facts.token_legs(bare(url)) if url else ()
-    if any(leg.status is not None for leg in asked):
-        return PASSES  # this client is inside as well
+    if any(leg.status is not None or leg.exchange.connection.server_host for leg in asked):
+        return PASSES  # it was reached: this client is inside as well
     failed = tuple(leg for leg in asked if facts.is_fatal(leg))
     if not failed and operation.ending is Ending.FAILED:
         return PASSES  # it failed before it had to go there
