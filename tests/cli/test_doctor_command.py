@@ -287,6 +287,32 @@ def test_a_healthy_registry_has_no_finding() -> None:
     assert _PASSWORD not in json.dumps(told)
 
 
+@pytest.mark.parametrize("scheme", ["https", "http"])
+@pytest.mark.parametrize(
+    ("place", "owner"), [("127.0.0.1", "network"), ("nowhere.test", "interception")]
+)
+def test_an_upstream_proxy_that_is_not_there(scheme: str, place: str, owner: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    through = f"http://{place}:{port}"
+    status, told = _doctor("registry", f"{scheme}://r.example.com", "--upstream-proxy", through)
+
+    assert status == 1
+    assert not [link for link in told["registry"] if link["name"] == "DNS"]
+    (finding,) = told["report"]["findings"]
+    assert (finding["slug"], finding["owner"]) == ("upstream-proxy-unreachable", owner)
+    assert f"{place}:{port}" in finding["title"]
+
+
+def test_an_upstream_proxy_that_wants_a_login(proxy: Any) -> None:
+    through = proxy(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+    status, told = _doctor("registry", "https://r.corp", "--upstream-proxy", through)
+
+    assert status == 1
+    (finding,) = told["report"]["findings"]
+    assert finding["slug"] == "proxy-refuses-connect"
+
+
 def test_nothing_is_written_unless_it_is_allowed() -> None:
     with registry(realm="SELF/token") as site:
         _registry(site)

@@ -233,3 +233,17 @@ STORY = ("verdict", "operations", "legs", "findings", "not_seen")
 
 def story_of(report: dict[str, Any]) -> dict[str, Any]:
     return {part: report[part] for part in STORY} | {"flows": report["capture"]["flows"]}
+
+
+async def agrees(proxied: Proxied, confdir: Path) -> None:
+    """The live report and two kinds of replay tell the same story."""
+    live = story_of(proxied.report)
+    assert proxied.report["capture"]["mode"] == "live"
+    assert proxied.report["capture"]["name"] == "push.mitm"
+    assert not any("regtrace missed" in entry["what"] for entry in live["not_seen"])
+    assert story_of(replayed(proxied.capture)) == live
+    again = await replayed_by_mitmproxy(
+        proxied.capture, confdir, proxied.report_path.with_name("again.json")
+    )
+    assert again["capture"]["mode"] == "replay"
+    assert story_of(again) == live

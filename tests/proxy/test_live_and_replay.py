@@ -18,19 +18,17 @@ from proxying import (
     UPLOAD,
     Handler,
     Proxied,
+    agrees,
     answer,
     client,
     connect,
     digest,
     free_port,
     proxy,
-    replayed,
-    replayed_by_mitmproxy,
     request_body,
     request_head,
     run,
     server,
-    story_of,
     through,
 )
 
@@ -41,19 +39,6 @@ from regtrace.wire.exchange import ServerCertificate
 from site_authority import Authority
 
 LAYER = bytes(range(256)) * 4096  # 1 MiB
-
-
-async def agrees(proxied: Proxied, confdir: Path) -> None:
-    live = story_of(proxied.report)
-    assert proxied.report["capture"]["mode"] == "live"
-    assert proxied.report["capture"]["name"] == "push.mitm"
-    assert not any("regtrace missed" in entry["what"] for entry in live["not_seen"])
-    assert story_of(replayed(proxied.capture)) == live
-    again = await replayed_by_mitmproxy(
-        proxied.capture, confdir, proxied.report_path.with_name("again.json")
-    )
-    assert again["capture"]["mode"] == "replay"
-    assert story_of(again) == live
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

@@ -64,7 +64,6 @@ def full_of_secrets() -> HTTPFlow:
     flow.client_conn.sni = flow.server_conn.sni = f"{SECRET}.test"
     flow.client_conn.cipher = SECRET
     flow.client_conn.error = flow.server_conn.error = SECRET
-    flow.server_conn.via = ("http", (f"{SECRET}.test", 8080))
     flow.client_conn.alpn = SECRET.encode()
     flow.client_conn.alpn_offers = [SECRET.encode()]
     flow.id = flow.client_conn.id = SECRET

@@ -37,6 +37,7 @@ from regtrace.setup import chain
 from regtrace.setup.asking import Asking, Login, Probe, Wishes
 from regtrace.setup.chain import Chain, Client
 from regtrace.setup.link import BROKEN, OK, WARNING, Link, first_broken
+from regtrace.setup.places import place_of
 from regtrace.setup.refused import Refused
 from regtrace.setup.roots import write_roots
 from regtrace.setup.workspace import workspace
@@ -236,7 +237,7 @@ def _examine(order: _Order) -> None:
         for output in order.outputs:
             check_path(output)
         if order.proxy:
-            chain.place_of(order.proxy)
+            place_of(order.proxy)
         result = _Result()
         with workspace() as folder:
             if order.path:
@@ -322,7 +323,7 @@ def _settings(named: str | None) -> ProxySettings:
         return onward_settings(named, {})
     said = settings_of(os.environ)
     own = [
-        "" if proxy and is_loopback(chain.place_of(proxy)[0]) else proxy
+        "" if proxy and is_loopback(place_of(proxy)[0]) else proxy
         for proxy in (said.http, said.https)
     ]
     return ProxySettings(own[0], own[1], said.no_proxy)

@@ -25,7 +25,7 @@ from regtrace.wire.exchange import (
     Rewritten,
     ServerCertificate,
 )
-from regtrace.wire.transport import SERVER_TLS, Failure, read_failure
+from regtrace.wire.transport import SERVER_TLS, Failure, is_no_proxys_answer, read_failure
 
 AnyFlow = http.HTTPFlow | SavedFlow
 AnyMessage = http.Message | SavedMessage
@@ -216,7 +216,16 @@ def _connection(flow: AnyFlow) -> Connection:
         server_host=there[0] if there else None,
         server_port=there[1] if there else None,
         certificate=_certificate(server),
+        through=(_plain(server.via[1][0]), server.via[1][1]) if server.via else None,
+        through_answered=not server.via or _was_answered_by_proxy(flow),
     )
+
+
+def _was_answered_by_proxy(flow: AnyFlow) -> bool:
+    """By the connection's beginning: mitmproxy sets it when the proxy on the way out answers its
+    CONNECT with whatever, or without one, is connected to (proxy/tunnel.py)."""
+    said = flow.error.msg if flow.error else ""
+    return flow.server_conn.timestamp_start is not None and not is_no_proxys_answer(said)
 
 
 def _certificate(server: connection.Server | SavedConnection) -> ServerCertificate | None:

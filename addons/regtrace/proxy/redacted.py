@@ -154,7 +154,7 @@ class FlowCopier:
             "timestamp_tcp_setup": _time(state.get("timestamp_tcp_setup")),
             "sockname": None,
             "certificate_list": [pem for pem in made if pem is not None],
-            "via": None,
+            "via": _via(state.get("via"), copy),
         }
 
     def _connection(self, state: State) -> State:
@@ -213,6 +213,12 @@ def _note(copy: Body, known: Body) -> State:
 
 def _fields(headers: Headers) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in headers]
+
+
+def _via(via: Any, copy: Exchange) -> tuple[str, tuple[str, int]] | None:
+    if copy.connection.through is None:
+        return None
+    return "https" if via[0] == "https" else "http", copy.connection.through
 
 
 def _port(peer: Any) -> int:

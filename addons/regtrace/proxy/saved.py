@@ -23,7 +23,8 @@ _PLAIN: dict[int, Callable[[bytes], Any]] = {
     ord("^"): float,
     ord("!"): lambda raw: raw == b"true",
 }
-_CONNECTIONS = ("client_conn", "server_conn")
+#: How a server's connection begins that leads by no other proxy.
+_NO_VIA = b"3:via;0:~"
 #: Bytes of a list that is worth remembering, in case it comes again: a header field with a token.
 _SHORT = 8 * 1024
 #: Digits that a length may have.
@@ -90,6 +91,10 @@ class SavedConnection(NamedTuple):
     peername: tuple[Any, ...] | None
     certificate_list: tuple[bytes, ...]
     """Of the other side, its own first, in PEM."""
+    via: tuple[str, tuple[str, int]] | None = None
+    """Scheme and address of another proxy on the way to a server."""
+    timestamp_start: float | None = None
+    """Read of a server behind another proxy."""
 
 
 class SavedFlow(NamedTuple):
@@ -186,7 +191,7 @@ def _items(data: bytes, at: int, end: int, *, whole: bool = False) -> list[Any]:
             short = at - start <= _SHORT and not whole
             items.append(_same(data[start:at]) if short else _items(data, start, at, whole=whole))
         elif kind == _DICT:
-            if not whole and items and items[-1] in _CONNECTIONS:
+            if not whole and items and _is_direct(items[-1], data, start):
                 # What is asked for of a connection stands behind ten fields that are not.
                 start = max(data.rfind(b"16:certificate_list;", start, at), start)
             inner = _items(data, start, at, whole=whole)
@@ -197,6 +202,11 @@ def _items(data: bytes, at: int, end: int, *, whole: bool = False) -> list[Any]:
     if at != end:
         raise ValueError
     return items
+
+
+def _is_direct(name: Any, data: bytes, start: int) -> bool:
+    """Whether it is a connection that leads by no other proxy."""
+    return name == "client_conn" or (name == "server_conn" and data.startswith(_NO_VIA, start))
 
 
 @lru_cache(maxsize=1024)  # most header fields came before
@@ -254,7 +264,12 @@ def _connection(state: dict[str, Any]) -> SavedConnection:
     if peer is not None:
         peer = (_one(str, peer[0]), _one(int, peer[1]))
     certificates = tuple([_one(bytes, pem) for pem in state["certificate_list"]])
-    return SavedConnection(_one(str, state["id"]), peer, certificates)
+    via, began = state.get("via"), None
+    if via is not None:
+        scheme, (host, port) = via
+        via = _one(str, scheme), (_one(str, host), _one(int, port))
+        began = None if state["timestamp_start"] is None else _time(state["timestamp_start"])
+    return SavedConnection(_one(str, state["id"]), peer, certificates, via, began)
 
 
 def _text(raw: Any) -> str:

@@ -100,6 +100,8 @@ class Copier:
                 client_host=None if client is None else self.client(client),
                 server_host=None if server is None else self.server(server),
                 certificate=connection.certificate and self.certificate(connection.certificate),
+                through=connection.through
+                and (self.host(connection.through[0]), connection.through[1]),
             ),
             rewritten=tuple(
                 Rewritten(self.redactor.plain(change.where), self.url(change.true), change.shown)
@@ -535,6 +537,7 @@ def texts_of(exchange: Exchange) -> bytes:
         texts += [response.reason, *(text for field in response.headers for text in field)]
         contents.append(response.body.kept or b"")
     texts += [connection.client_host or "", connection.server_host or ""]
+    texts += [connection.through[0]] if connection.through else []
     if connection.certificate:
         shown = connection.certificate
         texts += [shown.subject, shown.issuer, *shown.names]

@@ -143,6 +143,8 @@ def names_in(exchange: Exchange) -> Iterator[tuple[str, str]]:
     """
     request, response = exchange.request, exchange.response
     yield "host", request.host
+    if exchange.connection.through:
+        yield "host", exchange.connection.through[0]
     yield from _names_of_target(request.target)
     for text in request.headers.all("Referer"):
         yield from _names_of_url(text)

@@ -33,6 +33,7 @@ from urllib3.exceptions import (
 from regtrace import __version__
 from regtrace.report.visible import visible
 from regtrace.setup.link import BROKEN, OK, WARNING, Link
+from regtrace.setup.places import place_of
 from regtrace.setup.roots import trusting
 from regtrace.wire.challenge import Challenge, parse_challenges
 from regtrace.wire.exchange import (
@@ -121,7 +122,7 @@ class Asking:
                 decode_content=False,
             )
             began = time.time()
-            where = _connection(answer, self.read_certificate)
+            where = self._connection(answer, request)
             content = answer.read(_MOST + 1)
             answer.close()
         whole = len(content) <= _MOST
@@ -135,9 +136,12 @@ class Asking:
         )
         return Exchange(id=number, request=request, response=response, connection=where)
 
+    def _proxy(self, request: Request) -> str:
+        return self.settings.proxy_for(request.scheme, request.host, request.port)
+
     def _manager(self, request: Request) -> urllib3.PoolManager:
         context = trusting(self.roots)
-        proxy = self.settings.proxy_for(request.scheme, request.host, request.port)
+        proxy = self._proxy(request)
         if not proxy:
             return urllib3.PoolManager(ssl_context=context)
         whole = proxy if "://" in proxy else f"http://{proxy}"
@@ -155,11 +159,10 @@ class Asking:
         unreached = isinstance(
             fault, (NewConnectionError, NameResolutionError, ConnectTimeoutError, ProxyError)
         )
-        certificate = None
-        if isinstance(fault, SSLError) and not self.settings.proxy_for(
-            request.scheme, request.host, request.port
-        ):
+        proxy, certificate = self._proxy(request), None
+        if isinstance(fault, SSLError) and not proxy:
             certificate = self._rejected(request.host, request.port)
+        through_answered = not proxy or not unreached or reason.startswith(_REFUSES)
         if unreached and request.scheme == "https":
             # As a proxy sees it: the client asks for a tunnel, and gets none.
             headers = request.headers.only({"user-agent"})
@@ -179,7 +182,30 @@ class Asking:
             error=reason,
             error_at=time.time(),
             tunnel="server-connect" if request.method == "CONNECT" else None,
-            connection=Connection(id="doctor", certificate=certificate),
+            connection=Connection(
+                id="doctor",
+                certificate=certificate,
+                through=place_of(proxy) if proxy else None,
+                through_answered=through_answered,
+            ),
+        )
+
+    def _connection(self, answer: urllib3.BaseHTTPResponse, request: Request) -> Connection:
+        proxy = self._proxy(request)
+        through = place_of(proxy) if proxy else None
+        sock = getattr(getattr(answer, "connection", None), "sock", None)
+        try:
+            peer = sock.getpeername() if sock and not through else (None, None)
+            shown = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+        except (OSError, ValueError):
+            return Connection(id="doctor", through=through)
+        pem = ssl.DER_cert_to_PEM_cert(shown).encode() if shown else None
+        return Connection(
+            id="doctor",
+            server_host=peer[0],
+            server_port=peer[1],
+            certificate=self.read_certificate(pem) if pem else None,
+            through=through,
         )
 
     def _rejected(self, host: str, port: int) -> ServerCertificate | None:
@@ -197,19 +223,7 @@ class Asking:
         return self.read_certificate(ssl.DER_cert_to_PEM_cert(shown).encode()) if shown else None
 
 
-def _connection(answer: urllib3.BaseHTTPResponse, read: ReadCertificate) -> Connection:
-    sock = getattr(getattr(answer, "connection", None), "sock", None)
-    try:
-        peer = sock.getpeername() if sock else (None, None)
-        shown = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
-    except (OSError, ValueError):
-        return Connection(id="doctor")
-    return Connection(
-        id="doctor",
-        server_host=peer[0],
-        server_port=peer[1],
-        certificate=read(ssl.DER_cert_to_PEM_cert(shown).encode()) if shown else None,
-    )
+_REFUSES = "Upstream proxy refused HTTP CONNECT request: "
 
 
 def in_mitmproxys_words(fault: Exception, request: Request) -> str:
@@ -219,7 +233,7 @@ def in_mitmproxys_words(fault: Exception, request: Request) -> str:
     if isinstance(fault, ProxyError):
         if "Tunnel connection failed" in str(cause):
             status = str(cause).partition("Tunnel connection failed: ")[2]
-            return f"Upstream proxy refused HTTP CONNECT request: {status}"
+            return f"{_REFUSES}{status}"
         return f"the proxy can't be reached: {cause}"
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"Certificate verify failed: {cause.verify_message}"

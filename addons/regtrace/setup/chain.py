@@ -19,6 +19,7 @@ from regtrace.report.visible import date, duration, visible
 from regtrace.setup.asking import Asking, ReadCertificate
 from regtrace.setup.authority import system_roots
 from regtrace.setup.link import BROKEN, OK, UNKNOWN, WARNING, Link
+from regtrace.setup.places import place_of, without_login
 from regtrace.setup.refused import Refused
 from regtrace.setup.roots import registry_folders
 from regtrace.wire.dates import read_http_date
@@ -343,25 +344,6 @@ def registry_certificates(registry: str) -> list[Path]:
     return found
 
 
-def without_login(proxy: str) -> str:
-    """The proxy's URL as it may be shown."""
-    scheme, found, rest = proxy.rpartition("://")
-    return visible(f"{scheme}{found}{rest.rpartition('@')[2]}", limit=120)
-
-
-def place_of(proxy: str) -> tuple[str, int]:
-    """Host and port that a setting means. Raises Refused."""
-    whole = proxy if "://" in proxy else f"http://{proxy}"
-    parts = urlsplit(whole)
-    try:
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
-    except ValueError:
-        port = 0
-    if not parts.hostname or not port:
-        raise Refused(f"the proxy {without_login(proxy)}: write http://HOST:PORT")
-    return parts.hostname, port
-
-
 def _port(url: str) -> int:
     parts = urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)
@@ -372,8 +354,12 @@ def _port(url: str) -> int:
 
 def registry_links(url: str, exchanges: Sequence[Exchange], now: float) -> Iterator[Link]:
     """What can be said of the registry's own place, besides what the rules say of its answers."""
-    yield from _addresses(url)
     first = exchanges[0] if exchanges else None
+    if first and first.connection.through:
+        host, port = first.connection.through
+        yield Link("way", OK, f"asked through the proxy {visible(host)}:{port}, which looks it up")
+    else:
+        yield from _addresses(url)
     if first is None or first.error:
         return
     if first.connection.certificate:

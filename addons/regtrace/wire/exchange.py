@@ -157,10 +157,14 @@ class Connection:
     """Equal for exchanges on one TCP connection of the client; empty when unknown (HAR)."""
     client_host: str | None = None
     server_host: str | None = None
-    """Address that the proxy connected to, None when it never did."""
+    """Address that the proxy connected to, None when it never did, or another proxy did."""
     server_port: int | None = None
     certificate: ServerCertificate | None = None
     """What the server showed, also when it was refused; None without TLS, and in a HAR."""
+    through: tuple[str, int] | None = None
+    """Host and port of another proxy, by which this one goes out; None when it goes by itself."""
+    through_answered: bool = True
+    """False: ``through`` was not reached, or gave no proxy's answer; the server was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from regtrace.wire.presigned import Presigned
 from regtrace.wire.registry import Product
 from regtrace.wire.storage import Vendor
 from regtrace.wire.token import Credentials, Token, TokenReply, TokenRequest
-from regtrace.wire.transport import Failure, read_failure
+from regtrace.wire.transport import Failure, is_of_connecting, read_failure, upstream_status
 from regtrace.wire.upload import UploadState
 from regtrace.wire.url import Url
 
@@ -208,9 +208,27 @@ class Leg:
         exchange = self.exchange
         if exchange.error is None:
             return False
-        failure = read_failure(exchange.error)
+        failure = self.failure
         unsent = exchange.request.ended is None and exchange.response is None
         return failure is Failure.LEFT or (failure is Failure.UNSENT and unsent)
+
+    @property
+    def failure(self) -> Failure | None:
+        """How the transport failed; None when it did not."""
+        error, connection = self.exchange.error, self.exchange.connection
+        if error is None:
+            return None
+        if not connection.through_answered and is_of_connecting(error):
+            return Failure.UPSTREAM_PROXY_UNREACHED
+        return read_failure(error)
+
+    @property
+    def failed_at_proxy(self) -> bool:
+        """Another proxy on the way out was not reached, or wants a login: of the server, and of its
+        address, that tells nothing."""
+        if self.failure is Failure.UPSTREAM_PROXY:
+            return upstream_status(self.exchange.error or "") == 407
+        return self.failure is Failure.UPSTREAM_PROXY_UNREACHED
 
     @property
     def is_challenge(self) -> bool:

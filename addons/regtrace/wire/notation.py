@@ -69,9 +69,11 @@ What is answered:
 
 On any leg: ``in=other/app`` (repository), ``took=30s``, ``sent=1MB`` (of the request's body, when
 it was cut; ``sent=all`` when only the answer was), ``c=2`` (a connection by name; ``c=*2`` one
-that clients share, ``c=?`` not recorded), ``server=10.1.1.1`` (who was connected), ``clock=+120s``
-(the server's clock is wrong), ``no-auth`` (without credentials; a ping carries some with ``auth``
-only: ``GET /v2/ auth``, the second half of a login), ``http2`` (over HTTP/2).
+that clients share, ``c=?`` not recorded), ``server=10.1.1.1`` (who was connected),
+``through=proxy.corp:3128`` (another proxy on the way out; with ``unanswered``, it was not reached,
+or what it said was no proxy's answer), ``clock=+120s`` (the server's clock is wrong), ``no-auth``
+(without credentials; a ping carries some with ``auth`` only: ``GET /v2/ auth``, the second half of
+a login), ``http2`` (over HTTP/2).
 
 Indented lines below a leg change it, ``>`` what was sent, ``<`` what came back::
 
@@ -455,10 +457,10 @@ _LEG = re.compile(
     r"(?P<ask>\S.*?)\s+->\s*(?P<answer>.*)"
 )
 _LEG_OPTIONS = frozenset(
-    {"in", "took", "sent", "c", "server", "clock", "mount", "from", "digest", "body", "range"}
-    | {"grant", "lives", "for", "access", "aud", "iss"}
+    {"in", "took", "sent", "c", "server", "through", "clock", "mount", "from", "digest", "body"}
+    | {"range", "grant", "lives", "for", "access", "aud", "iss"}
 )
-_FLAGS = frozenset({"http2"})
+_FLAGS = frozenset({"http2", "unanswered"})
 _CONTENTS = re.compile(r"\[([^\]]*)\]")
 _CODE = re.compile(r"[A-Z][A-Z_]{3,}")
 _CAMEL = re.compile(r"[A-Z][A-Za-z]+")
@@ -1201,12 +1203,17 @@ class _Story:
             shared = named is not None and named.startswith("*")
             whose = None if shared else speaker.name
             number = "-".join(filter(None, [whose, draft.url.authority, named]))
-        reached = draft.tunnel != "server-connect"
+        through, _, port = options.get("through", "").rpartition(":")
+        if "through" in options and not (through and port.isdecimal()):
+            raise NotationError("through= takes HOST:PORT")
+        reached = draft.tunnel != "server-connect" and not through
         return Connection(
             id=number,
             client_host=speaker.address,
             server_host=options.get("server", "192.0.2.10") if reached else None,
             server_port=draft.url.port if reached else None,
+            through=(through, int(port)) if through else None,
+            through_answered="unanswered" not in options,
         )
 
 

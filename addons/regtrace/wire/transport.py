@@ -27,6 +27,9 @@ class Failure(str, Enum):
     """The server broke off the TLS handshake with ``handshake_failure``, for whatever reason."""
     CLIENT_TRUST = "client-trust"
     UPSTREAM_PROXY = "upstream-proxy"
+    """Another proxy on the way out would not connect to the server."""
+    UPSTREAM_PROXY_UNREACHED = "upstream-proxy-unreached"
+    """That proxy itself was not reached, or did not answer as one."""
     HTTP2 = "http2"
     """A stream was reset or the connection given up by HTTP/2's own means (RFC 9113 5.4, 6.8)."""
     CUT = "cut"
@@ -118,6 +121,7 @@ _WORDS = {
     Failure.HTTP2: "the HTTP/2 stream was broken off",
     Failure.CLIENT_TRUST: "the client did not accept this proxy's certificate",
     Failure.UPSTREAM_PROXY: "the upstream proxy refused the connection",
+    Failure.UPSTREAM_PROXY_UNREACHED: "the upstream proxy was not reached",
     Failure.CUT: "the connection was cut",
     Failure.UNSENT: "the connection was cut in the middle of a body",
     Failure.LEFT: "the client went away",
@@ -130,6 +134,25 @@ def read_failure(text: str) -> Failure:
     """The kind of a transport error, from the proxy's text."""
     lowered = text[:_MOST].lower()
     return next((kind for phrase, kind in _PHRASES if phrase in lowered), Failure.OTHER)
+
+
+#: How a connection fails to come about.
+_CONNECTING = SERVER_TLS | {Failure.DNS, Failure.REFUSED, Failure.UNREACHABLE, Failure.TIMEOUT}
+#: What mitmproxy says when it is hung up on before a tunnel stands (proxy/tunnel.py), and when an
+#: upstream proxy answers its CONNECT with something else than HTTP (_upstream_proxy.py).
+_HUNG_UP, _NO_HTTP = "connection closed", "error connecting to "
+
+
+def is_of_connecting(text: str) -> bool:
+    """Whether it says that no connection came about."""
+    lowered = text[:_MOST].lower()
+    said = lowered == _HUNG_UP or lowered.startswith(_NO_HTTP)
+    return said or read_failure(text) in _CONNECTING
+
+
+def is_no_proxys_answer(text: str) -> bool:
+    """Whether it says that an upstream proxy answered with something else than HTTP."""
+    return text[:_MOST].lower().startswith(_NO_HTTP)
 
 
 def in_words(failure: Failure) -> str:

@@ -12,7 +12,7 @@ from regtrace.follow.story import by_start
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.storage import Vendor, read_vendor
 from regtrace.wire.term import Term, plain
-from regtrace.wire.transport import Failure, read_failure
+from regtrace.wire.transport import Failure
 
 if TYPE_CHECKING:
     from regtrace.diagnose.facts import Facts
@@ -105,9 +105,8 @@ def is_cut_short(leg: Leg) -> bool:
         return False
     if leg.status is not None:
         return leg.status in {408, 499, 504} and is_being_sent(leg)
-    failure = read_failure(leg.exchange.error) if leg.exchange.error else None
-    commits = leg.kind is Kind.UPLOAD_COMMIT and failure is Failure.CUT
-    return failure in _BREAKS and (commits or bool(leg.exchange.request.body.size))
+    commits = leg.kind is Kind.UPLOAD_COMMIT and leg.failure is Failure.CUT
+    return leg.failure in _BREAKS and (commits or bool(leg.exchange.request.body.size))
 
 
 def is_being_sent(leg: Leg) -> bool:

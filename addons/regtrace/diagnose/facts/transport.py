@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from regtrace.diagnose.rule import Owner
 from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.leg import Kind, Leg
-from regtrace.wire.transport import Failure, read_failure
+from regtrace.wire.transport import Failure
 
 if TYPE_CHECKING:
     from regtrace.diagnose.facts import Facts
@@ -61,9 +61,9 @@ class Breakage:
 
 def read_breakages(facts: Facts) -> tuple[Breakage, ...]:
     return tuple(
-        Breakage(leg, read_failure(leg.exchange.error), part_of(leg, facts))
+        Breakage(leg, failure, part_of(leg, facts))
         for leg in (fatal.leg for fatal in facts.fatal)
-        if leg.exchange.error is not None
+        if (failure := leg.failure) is not None
     )
 
 

@@ -14,7 +14,7 @@ from regtrace.diagnose.facts import Facts
 from regtrace.follow.story import Operation
 from regtrace.wire.exchange import Headers
 from regtrace.wire.leg import Kind, Leg
-from regtrace.wire.transport import read_failure
+from regtrace.wire.transport import Failure
 
 Plain = str | int | float | bool | list[str] | dict[str, str]
 
@@ -83,9 +83,9 @@ NAMES: tuple[Name, ...] = (
     Name("leg.fatal", "the operation failed by this leg", lambda leg, facts: facts.is_fatal(leg)),
     Name(
         "leg.failure",
-        "how the connection failed: dns, refused, unreachable, timeout, certificate, not-tls,"
-        " client-trust, upstream-proxy, cut, unsent, left, other; empty when it did not",
-        lambda leg, _: read_failure(leg.exchange.error).value if leg.exchange.error else "",
+        f"how the connection failed: {', '.join(kind.value for kind in Failure)}; empty when it did"
+        " not",
+        lambda leg, _: leg.failure.value if leg.failure else "",
     ),
     Name(
         "leg.seconds",

@@ -19,7 +19,7 @@ from regtrace.follow.story import Operation
 from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.leg import Kind
 from regtrace.wire.term import Term, TermKind, host, plain
-from regtrace.wire.transport import Failure, read_failure
+from regtrace.wire.transport import Failure
 
 _UNREACHED = {
     Failure.DNS: "its name can't be resolved",
@@ -138,14 +138,14 @@ def storage_endpoint_unreachable(operation: Operation, facts: Facts) -> Verdict:
         if leg.url.authority in redirects
         and leg.url.authority not in answered
         and leg.kind in {Kind.STORAGE, Kind.CONNECT}
-        and read_failure(leg.exchange.error or "") in _UNREACHED
+        and leg.failure in _UNREACHED
     ]
     if not failed or operation.ending is Ending.OK:
         return PASSES
     failed.sort(key=lambda leg: not facts.is_fatal(leg))
     first = failed[0]
     redirect = redirects[first.url.authority]
-    failure = read_failure(first.exchange.error or "")
+    failure = first.failure or Failure.OTHER
     leaked = reach(first.url.host) is not Reach.PUBLIC and reach(redirect.url.host) is Reach.PUBLIC
     why = "Storage and registry are two hosts, and the client must reach both."
     if leaked:

@@ -20,7 +20,7 @@ from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.storage import Vendor
 from regtrace.wire.term import Term, TermKind, host, plain
-from regtrace.wire.transport import Failure, read_failure
+from regtrace.wire.transport import Failure
 
 
 @rule(
@@ -162,5 +162,5 @@ def _is_page(leg: Leg) -> bool:
 
 
 def _is_refused_tunnel(leg: Leg) -> bool:
-    refused = read_failure(leg.exchange.error or "") is Failure.UPSTREAM_PROXY
+    refused = leg.failure is Failure.UPSTREAM_PROXY and not leg.failed_at_proxy
     return leg.kind in {Kind.CONNECT, Kind.STORAGE} and refused

@@ -150,7 +150,8 @@ def _went_to_a_realm(leg: Leg, doubled: Leg) -> bool:
     there = bare(leg.url) in realms
     if leg.kind is Kind.CONNECT:
         there = leg.url.authority in {realm.authority for realm in realms}
-    refused = leg.broken or leg.brought_no_token or leg.status in {401, 403, 404}
+    lost = leg.broken and not leg.failed_at_proxy
+    refused = lost or leg.brought_no_token or leg.status in {401, 403, 404}
     return len(realms) > 1 and there and refused
 
 

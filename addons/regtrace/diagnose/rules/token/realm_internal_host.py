@@ -121,6 +121,8 @@ def realm_internal_host(operation: Operation, facts: Facts) -> Verdict:
     asked = facts.token_legs(bare(url)) if url else ()
     if any(leg.status is not None or leg.exchange.connection.server_host for leg in asked):
         return PASSES  # it was reached: this client is inside as well
+    if any(leg.failed_at_proxy for leg in asked):
+        return PASSES  # that a proxy on the way out was in the way says nothing of the address
     failed = tuple(leg for leg in asked if facts.is_fatal(leg))
     if not failed and operation.ending is Ending.FAILED:
         return PASSES  # it failed before it had to go there

@@ -170,7 +170,7 @@ _HARMS = {
 
 
 def _wants_https(leg: Leg) -> bool:
-    return leg.broken or leg.status in _WRONG_SCHEME
+    return (leg.broken and not leg.failed_at_proxy) or leg.status in _WRONG_SCHEME
 
 
 def _is_in_clear(leg: Leg) -> bool:

@@ -17,7 +17,7 @@ from regtrace.follow.life import Ending
 from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind
 from regtrace.wire.term import Term, TermKind, host, plain
-from regtrace.wire.transport import Failure, in_words, read_failure
+from regtrace.wire.transport import Failure, in_words
 
 #: How the token server was not reached → who knows why.
 _UNREACHED = {
@@ -87,15 +87,11 @@ def realm_unreachable(operation: Operation, facts: Facts) -> Verdict:
         if realm.authority == challenged.url.authority:
             continue  # the registry's own host: if it can't be reached, that is not the token's
         asked = facts.token_legs(realm)
-        failed = [
-            leg
-            for leg in asked
-            if leg.exchange.error and read_failure(leg.exchange.error) in _UNREACHED
-        ]
+        failed = [leg for leg in asked if leg.failure in _UNREACHED]
         answered = [leg for leg in asked if leg.kind is Kind.TOKEN and leg.status is not None]
         if not failed or (answered and not facts.is_fatal(failed[-1])):
             continue
-        reason = read_failure(failed[-1].exchange.error or "")
+        reason = failed[-1].failure or Failure.OTHER
         return Fails(
             legs=tuple(failed),
             evidence=(

@@ -119,4 +119,4 @@ def _lost_its_port(realm: Url, registry: Url) -> bool:
 def _is_no_token_server(leg: Leg, facts: Facts) -> bool:
     page = leg.error is not None and leg.error.dialect in {"html", "text", "empty"}
     answer = leg.brought_no_token or (leg.status in {404, 405} and page)
-    return facts.is_fatal(leg) and (leg.broken or answer)
+    return facts.is_fatal(leg) and ((leg.broken and not leg.failed_at_proxy) or answer)

@@ -16,7 +16,7 @@ from regtrace.diagnose.rule import (
 from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import Term, TermKind, host, plain
-from regtrace.wire.transport import Failure, in_words, read_failure
+from regtrace.wire.transport import Failure, in_words
 
 
 @rule(
@@ -92,13 +92,13 @@ def token_server_error(operation: Operation, facts: Facts) -> Verdict:
 
 def _how(leg: Leg) -> str:
     if leg.broken:
-        return in_words(read_failure(leg.exchange.error or ""))
+        return in_words(leg.failure or Failure.OTHER)
     return f"it answered {leg.status}"
 
 
 def _is_its_own(leg: Leg) -> bool:
     """5xx that is no page of a proxy in front, or a connection that it cut."""
     if leg.broken:
-        return read_failure(leg.exchange.error or "") is Failure.CUT
+        return leg.failure is Failure.CUT
     page = leg.error is not None and leg.error.dialect == "html"
     return leg.status is not None and leg.status >= 500 and leg.answerer is None and not page

@@ -33,6 +33,7 @@ from regtrace.diagnose.rules.transport.traffic_bypasses_mitm import traffic_bypa
 from regtrace.diagnose.rules.transport.upstream_certificate_rejected_by_mitm import (
     upstream_certificate_rejected_by_mitm,
 )
+from regtrace.diagnose.rules.transport.upstream_proxy_unreachable import upstream_proxy_unreachable
 
 RULES: tuple[Rule, ...] = (
     client_does_not_trust_mitm_ca,
@@ -51,4 +52,5 @@ RULES: tuple[Rule, ...] = (
     ipv6_path_broken,
     traffic_bypasses_mitm,
     shaped_by_interception,
+    upstream_proxy_unreachable,
 )

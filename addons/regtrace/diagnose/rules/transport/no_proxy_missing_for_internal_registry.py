@@ -17,7 +17,7 @@ from regtrace.diagnose.rule import (
 from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import Term, TermKind, host
-from regtrace.wire.transport import Failure, read_failure
+from regtrace.wire.transport import Failure
 
 #: Proxies that stand at the way out of a site, never before a registry.
 _FORWARD_PROXIES = frozenset({"squid", "bluecoat", "zscaler", "skyhigh", "privoxy", "tinyproxy"})
@@ -72,6 +72,11 @@ GET /v2/                     -> 503
 """,
     ),
     also_silent=(
+        # It wants a login, whatever lies behind it.
+        """
+client docker/20.10.24
+CONNECT registry.corp:443    -> ! Upstream proxy p:8080 refused HTTP CONNECT request: 407 Proxy Authentication Required
+""",
         """
 client docker/20.10.24
 registry http://registry.corp:5000 open
@@ -106,6 +111,6 @@ def no_proxy_missing_for_internal_registry(operation: Operation, facts: Facts) -
 
 def _was_stopped_on_its_way_out(leg: Leg) -> bool:
     if leg.broken:
-        return read_failure(leg.exchange.error or "") is Failure.UPSTREAM_PROXY
+        return leg.failure is Failure.UPSTREAM_PROXY and not leg.failed_at_proxy
     by_it = leg.answerer is not None and leg.answerer.product in _FORWARD_PROXIES
     return by_it and leg.status in {403, 502, 503, 504}

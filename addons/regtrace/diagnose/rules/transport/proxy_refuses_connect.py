@@ -15,7 +15,7 @@ from regtrace.diagnose.rule import (
 from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import host, plain
-from regtrace.wire.transport import Failure, read_failure, upstream_status
+from regtrace.wire.transport import Failure, upstream_status
 
 _REASONS = {
     407: "it wants to be logged in to",
@@ -101,5 +101,5 @@ def _is_refused(leg: Leg) -> bool:
     """Its CONNECT; or, of plain http, the request itself by 407, which only proxies say (RFC 9110
     15.5.8)."""
     if leg.broken:
-        return read_failure(leg.exchange.error or "") is Failure.UPSTREAM_PROXY
+        return leg.failure is Failure.UPSTREAM_PROXY
     return leg.status == 407

@@ -202,7 +202,8 @@ def _is_astray(step: Step, facts: Facts, looping: bool) -> bool:
         return bool(_tunnels(step, facts)) or looping or _is_out_of_reach(step)
     end = step.end
     if end.broken:
-        return end.exchange.response is None and not end.exchange.request.body.size
+        unreached = end.exchange.response is None and not end.exchange.request.body.size
+        return unreached and not end.failed_at_proxy
     unknown = bool(codes(end) & {"BLOB_UPLOAD_UNKNOWN", "NAME_UNKNOWN"})
     return end.status in _NOT_HERE and (is_somebody_elses(end) or unknown)
 
@@ -215,6 +216,7 @@ def _tunnels(step: Step, facts: Facts) -> list[Leg]:
         for leg in facts.legs
         if leg.kind is Kind.CONNECT
         and leg.refused
+        and not leg.failed_at_proxy
         and leg.exchange.tunnel != "client-tls"
         and told is not None
         and leg.url.authority == told.authority
