@@ -137,6 +137,18 @@ async def client(work: Callable[..., Any], *args: Any) -> Any:
     return await asyncio.wait_for(asyncio.to_thread(work, *args), PATIENCE)
 
 
+def hears(proxied: Proxied, hook: str) -> asyncio.Event:
+    """An event that is set when this hook has come to every other addon."""
+    heard = asyncio.Event()
+
+    class Ear:
+        name = f"ear-{hook}"
+
+    setattr(Ear, hook, lambda self, data: heard.set())
+    proxied.master.addons.add(Ear())
+    return heard
+
+
 async def worst_gap(work: Awaitable[Any]) -> float:
     """Seconds for which the loop did not turn, at most, while this went on."""
     doing = asyncio.ensure_future(work)

@@ -17,13 +17,13 @@ from proxying import (
     PATIENCE,
     UPLOAD,
     Handler,
-    Proxied,
     agrees,
     answer,
     client,
     connect,
     digest,
     free_port,
+    hears,
     proxy,
     request_body,
     request_head,
@@ -208,7 +208,7 @@ def test_client_that_vanishes(tmp_path: Path, confdir: Path) -> None:
 
     async def story() -> None:
         async with server(waits) as port, proxy(tmp_path, confdir) as proxied:
-            broken = _hears(proxied, "error")
+            broken = hears(proxied, "error")
             await client(vanishes, proxied.port, f"http://127.0.0.1:{port}{UPLOAD}u-1")
             await asyncio.wait_for(broken.wait(), PATIENCE)
         await agrees(proxied, confdir)
@@ -217,18 +217,6 @@ def test_client_that_vanishes(tmp_path: Path, confdir: Path) -> None:
         assert leg["request_bytes"] == 2000
 
     run(story())
-
-
-def _hears(proxied: Proxied, hook: str) -> asyncio.Event:
-    """An event that is set when this hook has come to every other addon."""
-    heard = asyncio.Event()
-
-    class Ear:
-        name = f"ear-{hook}"
-
-    setattr(Ear, hook, lambda self, data: heard.set())
-    proxied.master.addons.add(Ear())
-    return heard
 
 
 def test_upload_cut_by_ctrl_c(tmp_path: Path, confdir: Path) -> None:
@@ -265,7 +253,7 @@ def test_upload_cut_by_ctrl_c(tmp_path: Path, confdir: Path) -> None:
                 up = asyncio.ensure_future(client(uploads, proxied.port, url))
                 await asyncio.to_thread(arrived.wait, PATIENCE)
                 down = asyncio.ensure_future(client(downloads, proxied.port, url))
-                answered = _hears(proxied, "responseheaders")
+                answered = hears(proxied, "responseheaders")
                 await asyncio.wait_for(answered.wait(), PATIENCE)
             over.set()
             await asyncio.gather(up, down)
@@ -367,7 +355,7 @@ def test_server_that_never_answers_the_handshake(
 
     async def story() -> None:
         async with server(handler) as port, proxy(tmp_path, confdir) as proxied:
-            told = _hears(proxied, "error")
+            told = hears(proxied, "error")
             waiting = asyncio.ensure_future(client(waits, proxied.port, f"127.0.0.1:{port}"))
             await asyncio.wait_for(told.wait(), PATIENCE)
             over.set()
@@ -424,7 +412,7 @@ def test_handshake_that_hangs_when_mitmproxy_ends(
     async def story() -> None:
         async with server(silent) as port:
             async with proxy(tmp_path, confdir) as proxied:
-                begun = _hears(proxied, "tls_start_server")
+                begun = hears(proxied, "tls_start_server")
                 waiting = asyncio.ensure_future(client(waits, proxied.port, f"127.0.0.1:{port}"))
                 await asyncio.wait_for(begun.wait(), PATIENCE)
             over.set()
@@ -487,7 +475,7 @@ def test_client_that_does_not_trust_a_reverse_proxy(
                 "ssl_verify_upstream_trusted_ca": str(authority.path),
             }
             async with proxy(tmp_path, confdir, **options) as proxied:
-                refused = _hears(proxied, "tls_failed_client")
+                refused = hears(proxied, "tls_failed_client")
                 with pytest.raises(ssl.SSLError):
                     await client(asks, proxied.port)
                 await asyncio.wait_for(refused.wait(), PATIENCE)
@@ -583,7 +571,7 @@ def test_client_that_does_not_trust_the_proxy(
             server(accepts, authority.server()) as port,
             proxy(tmp_path, confdir, ssl_verify_upstream_trusted_ca=trusted) as proxied,
         ):
-            refused = _hears(proxied, "tls_failed_client")
+            refused = hears(proxied, "tls_failed_client")
             with pytest.raises(ssl.SSLError):
                 await client(
                     _get_over_tls, proxied.port, f"127.0.0.1:{port}", ssl.create_default_context()
@@ -612,7 +600,7 @@ def test_client_that_closes_in_mid_handshake(
             server(accepts, authority.server()) as port,
             proxy(tmp_path, confdir, ssl_verify_upstream_trusted_ca=trusted) as proxied,
         ):
-            refused = _hears(proxied, "tls_failed_client")
+            refused = hears(proxied, "tls_failed_client")
             await client(closes, proxied.port, f"127.0.0.1:{port}")
             await asyncio.wait_for(refused.wait(), PATIENCE)
         await agrees(proxied, confdir)

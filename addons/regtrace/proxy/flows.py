@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from mitmproxy import connection, http
+from mitmproxy.net.http.url import parse_authority
 
 from regtrace.proxy.certificates import read_certificate
 from regtrace.proxy.saved import SavedConnection, SavedFlow, SavedMessage, SavedRequest
@@ -25,6 +26,7 @@ from regtrace.wire.exchange import (
     Rewritten,
     ServerCertificate,
 )
+from regtrace.wire.hosts import is_address
 from regtrace.wire.transport import SERVER_TLS, Failure, is_no_proxys_answer, read_failure
 
 AnyFlow = http.HTTPFlow | SavedFlow
@@ -45,6 +47,7 @@ _LONGEST_ORIGIN = 300
 #: Fields of a message, and bytes of a URL, of a field's name or value, that are read: more than any
 #: decoder takes, and little enough to be remembered a few hundred times.
 _MOST_FIELDS, _LONGEST = 500, 128 * 1024
+_USUAL = {"http": 80, "https": 443}
 _READABLE = ("json", "prettyjws", "xml", "html", "text/", "form-urlencoded")
 
 
@@ -108,11 +111,15 @@ def _request(flow: AnyFlow, notes: dict[str, Any], keep: int) -> Request:
         # mitmproxy answers it by itself and takes it out before the capture is written.
         fields = (*fields, (b"Expect", b"100-continue"))
     readable = request.method != "PATCH" and is_readable(request)
+    host, port = _plain(request.host), request.port
+    if not connects and is_address(host):
+        named = request.authority or request.headers.get("host", "")
+        host, port = _asked(host, port, _plain(request.scheme), _plain(named))
     return Request(
         method=_plain(request.method),
         scheme="https" if connects else _plain(request.scheme),
-        host=_plain(request.host),
-        port=request.port,
+        host=host,
+        port=port,
         target=_text(request.data.path[:_LONGEST]) or "/",
         headers=_headers(fields),
         body=_har_body(request, request.method in {"GET", "HEAD"})
@@ -122,6 +129,19 @@ def _request(flow: AnyFlow, notes: dict[str, Any], keep: int) -> Request:
         ended=request.timestamp_end,
         version=_plain(request.http_version),
     )
+
+
+@lru_cache(maxsize=256)
+def _asked(host: str, port: int, scheme: str, named: str) -> tuple[str, int]:
+    """Whom the client asked: Host says it (RFC 9110 7.1), where the proxy knows no more than the
+    address, since it is a transparent one, or a reverse one."""
+    try:
+        name, said = parse_authority(named, check=True)
+    except ValueError:
+        return host, port
+    if is_address(name):
+        return host, port
+    return name, said or _USUAL.get(scheme, port)
 
 
 def _response(flow: AnyFlow, notes: dict[str, Any], keep: int) -> Response | None:

@@ -40,8 +40,11 @@ class Hosts:
 
     @guarded
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        if ctx.options.registry_hosts and self._is_allowed(flow.request.host, flow.request.port):
-            leg = decode(exchange_of(flow))
+        if not ctx.options.registry_hosts:
+            return
+        exchange = exchange_of(flow)
+        if self._is_allowed(exchange.request.host, exchange.request.port):
+            leg = decode(exchange)
             for url in (leg.location, *realms_in(leg)):
                 if url is not None:
                     self._learned[url.host] = None

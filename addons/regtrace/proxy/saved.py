@@ -61,6 +61,8 @@ class SavedRequest(NamedTuple):
     host: str
     port: int
     path: bytes
+    authority: str
+    """As HTTP/2 has it in the place of Host."""
 
     @property
     def data(self) -> SavedRequest:
@@ -227,6 +229,7 @@ def _flow(state: dict[str, Any]) -> SavedFlow:
                 _one(str, request["host"]),
                 _one(int, request["port"]),
                 _one(bytes, request["path"]),
+                _text(request["authority"]),
             ),
             SavedResponse(
                 *_message(response),

@@ -11,10 +11,18 @@ import time
 from typing import Any
 
 from mitmproxy import addonmanager, certs, connection, ctx, eventsequence, flow, http
+from mitmproxy.proxy.mode_specs import (
+    LocalMode,
+    ProxyMode,
+    ReverseMode,
+    Socks5Mode,
+    TransparentMode,
+)
 
 from regtrace.proxy.flows import NOTES
 from regtrace.proxy.guard import guarded
 from regtrace.proxy.hosts import Hosts
+from regtrace.wire.hosts import is_address
 
 #: Connections that failed, remembered until a flow tells of them.
 _MOST = 1_000
@@ -29,12 +37,46 @@ class Tunnels:
         """Of a client's connection and the server's address: why that could not be reached."""
         self._rejected: dict[tuple[str, Any], list[certs.Cert]] = {}
         """Of the same: the certificates that were not accepted."""
+        self._speaking: dict[str, None] = {}
+        """Clients' connections on which something was said."""
 
     @guarded
-    def server_connect_error(self, data: Any) -> None:
-        """The reason stands here; the CONNECT that it ends comes next, without it."""
-        self._errors[data.client.id, data.server.address] = data.server.error or ""
+    def tls_clienthello(self, data: Any) -> None:
+        self._speaks(data.context.client)
+
+    @guarded
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        self._speaks(flow.client_conn)
+
+    @guarded
+    def client_disconnected(self, client: connection.Client) -> None:
+        self._speaking.pop(client.id, None)
+
+    def _speaks(self, client: connection.Client) -> None:
+        self._speaking[client.id] = None
+        _forget_oldest(self._speaking)
+
+    @guarded
+    async def server_connect_error(self, data: Any) -> None:
+        """The reason stands here; the CONNECT that it ends comes next, without it. Without a
+        CONNECT, mitmproxy connects before the client has spoken, and then hangs up on it."""
+        client, server, reason = data.client, data.server, data.server.error or ""
+        self._errors[client.id, server.address] = reason
         _forget_oldest(self._errors)
+        if (
+            client.id not in self._speaking
+            and _is_sent_to_one_place(client.proxy_mode)
+            and self._hosts.looks_into(*server.address[:2])
+        ):
+            failed = failed_tunnel(
+                client,
+                server,
+                server.address[:2],
+                reason=reason or "the connection failed",
+                tunnel="server-connect",
+                started=client.timestamp_start,
+            )
+            await pass_on(failed)
 
     @guarded
     async def http_connect_error(self, flow: http.HTTPFlow) -> None:
@@ -61,11 +103,13 @@ class Tunnels:
 
     @guarded
     async def tls_failed_client(self, data: Any) -> None:
-        address = data.context.server.address or (data.conn.sni or "unknown", 443)
+        host, port = data.context.server.address or ("unknown", 443)
+        if data.conn.sni and (host == "unknown" or is_address(host)):
+            host = data.conn.sni  # a transparent proxy knows no other name
         failed = failed_tunnel(
             data.conn,
             data.context.server,
-            address,
+            (host, port),
             reason=data.conn.error or "the TLS handshake failed",
             tunnel="client-tls",
             started=data.conn.timestamp_start,
@@ -87,6 +131,16 @@ class Tunnels:
         if not flow.server_conn.certificate_list:
             where = flow.client_conn.id, (flow.request.host, flow.request.port)
             flow.server_conn.certificate_list = self._rejected.get(where, [])
+
+
+def _is_sent_to_one_place(mode: ProxyMode) -> bool:
+    """Whether somebody chose what comes here: no whole machine's traffic, of which anything may
+    fail."""
+    if isinstance(mode, ReverseMode):
+        return mode.scheme in {"http", "https"}
+    return isinstance(mode, (TransparentMode, Socks5Mode)) or (
+        isinstance(mode, LocalMode) and bool(mode.data)
+    )
 
 
 def _forget_oldest(remembered: dict[Any, Any]) -> None:

@@ -44,6 +44,17 @@ def reach(host: str) -> Reach:
     return Reach.PUBLIC if public else Reach.PRIVATE
 
 
+def is_address(host: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address, without brackets, and no name."""
+    if not (host[-1:].isdigit() or ":" in host):
+        return False  # most are names
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def _reach_of_name(host: str) -> Reach:
     if host == "localhost" or host.endswith(".localhost"):
         return Reach.LOOPBACK
