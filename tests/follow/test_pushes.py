@@ -336,6 +336,29 @@ def test_containerd_fetches_another_token_for_a_mount() -> None:
     )
 
 
+@pytest.mark.parametrize("found", ["200", "404"])
+def test_skopeo_looks_elsewhere_before_it_writes_anything(found: str) -> None:
+    """By its cache of blob infos, for one to mount; without a login or a connection in common."""
+    check(
+        f"""
+        client skopeo/1.9
+        registry http://registry.test:5000 open
+        GET /v2/ c=1 -> 200
+        HEAD blob L1 c=2 -> 404
+        HEAD blob L1 in=base/app c=3 -> {found}
+        POST uploads {"mount=L1 from=base/app" if found == "200" else ""} c=4 -> 202
+        PATCH u1 L1 c=5 -> 202
+        PUT u1 L1 c=6 -> 201
+        PUT manifest 1 [L1] c=7 -> 201
+        """,
+        """
+        push team/app 1: ok
+          L1 uploaded
+          manifest 1 uploaded
+        """,
+    )
+
+
 def test_an_old_manifest_under_the_tag_is_not_the_end() -> None:
     """crane asks for the tag first; another digest there means that there is work to do."""
     check(

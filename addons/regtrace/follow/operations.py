@@ -210,7 +210,33 @@ def _joined(stories: Iterable[Strand]) -> list[Strand]:
     undecided.sort(key=lambda pair: (-len(pair[0].digests), *_by_start(pair[0])))
     for story, hosts in undecided:
         _likeliest(story, hosts).take(story)
-    return operations
+    return _without_searches(operations)
+
+
+def _without_searches(operations: list[Strand]) -> list[Strand]:
+    """The operations, each search for a blob to mount taken in by the push that it came amid, of
+    which nothing had been written by then."""
+    pushes: dict[str | None, list[Strand]] = {}
+    for operation in operations:
+        if operation.written:
+            pushes.setdefault(operation.client_host, []).append(operation)
+    for known in pushes.values():
+        known.sort(key=_by_start)
+    result = []
+    for operation in operations:
+        searches = operation.only_looks_for_blobs and operation.written is None
+        known = pushes.get(operation.client_host, []) if searches else []
+        begun = bisect_right(known, operation.started, key=lambda push: push.started)
+        hosts = [
+            push
+            for push in known[max(begun - MOST_SERVED, 0) : begun]
+            if push.last_seen > operation.started and _belongs(operation, push)
+        ]
+        if hosts:
+            _likeliest(operation, hosts).take(operation)
+        else:
+            result.append(operation)
+    return result
 
 
 def _likeliest(story: Strand, hosts: Iterable[Strand]) -> Strand:
