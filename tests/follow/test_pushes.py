@@ -359,6 +359,48 @@ def test_skopeo_looks_elsewhere_before_it_writes_anything(found: str) -> None:
     )
 
 
+def test_skopeo_sync_asks_first_whether_the_image_is_there() -> None:
+    check(
+        """
+        client skopeo/1.9
+        registry http://registry.test:5000 open
+        GET /v2/ -> 200
+        GET manifest 1 -> 404
+        +1s GET /v2/ c=2 -> 200
+        HEAD blob L1 c=2 -> 404
+        POST uploads c=2 -> 202
+        PATCH u1 L1 c=2 -> 202
+        PUT u1 L1 c=2 -> 201
+        PUT manifest 1 [L1] c=2 -> 201
+        """,
+        """
+        push team/app 1: ok
+          manifest 1 uploaded
+          L1 uploaded
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause", "written"), [("404", "20s", "1"), ("404", "1s", "2"), ("403", "1s", "1")]
+)
+def test_a_pull_in_vain_is_no_question_of_a_push(asked: str, pause: str, written: str) -> None:
+    """Long before, under another tag, or refused for another reason."""
+    told = operations_of(
+        f"""
+        client skopeo/1.9
+        registry http://registry.test:5000 open
+        GET /v2/ -> 200
+        GET manifest 1 -> {asked}
+        +{pause} GET /v2/ c=2 -> 200
+        POST uploads c=2 -> 202
+        PUT u1 L1 body=L1 c=2 -> 201
+        PUT manifest {written} [L1] c=2 -> 201
+        """
+    )
+    assert [operation.ending.value for operation in told] == ["failed", "ok"]
+
+
 def test_an_old_manifest_under_the_tag_is_not_the_end() -> None:
     """crane asks for the tag first; another digest there means that there is work to do."""
     check(

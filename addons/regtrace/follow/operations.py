@@ -210,12 +210,11 @@ def _joined(stories: Iterable[Strand]) -> list[Strand]:
     undecided.sort(key=lambda pair: (-len(pair[0].digests), *_by_start(pair[0])))
     for story, hosts in undecided:
         _likeliest(story, hosts).take(story)
-    return _without_searches(operations)
+    return _with_their_questions(operations)
 
 
-def _without_searches(operations: list[Strand]) -> list[Strand]:
-    """The operations, each search for a blob to mount taken in by the push that it came amid, of
-    which nothing had been written by then."""
+def _with_their_questions(operations: list[Strand]) -> list[Strand]:
+    """The operations, those apart that only asked something for a push: to which they go."""
     pushes: dict[str | None, list[Strand]] = {}
     for operation in operations:
         if operation.written:
@@ -224,19 +223,42 @@ def _without_searches(operations: list[Strand]) -> list[Strand]:
         known.sort(key=_by_start)
     result = []
     for operation in operations:
-        searches = operation.only_looks_for_blobs and operation.written is None
-        known = pushes.get(operation.client_host, []) if searches else []
-        begun = bisect_right(known, operation.started, key=lambda push: push.started)
-        hosts = [
-            push
-            for push in known[max(begun - MOST_SERVED, 0) : begun]
-            if push.last_seen > operation.started and _belongs(operation, push)
-        ]
+        known = pushes.get(operation.client_host, []) if operation.written is None else []
+        if operation.only_looks_for_blobs:
+            hosts = _amid(operation, known)
+        elif operation.found_no_manifest:
+            hosts = _wrote_it_then(operation, known)
+        else:
+            hosts = []
         if hosts:
             _likeliest(operation, hosts).take(operation)
         else:
             result.append(operation)
     return result
+
+
+def _amid(search: Strand, pushes: list[Strand]) -> list[Strand]:
+    """The pushes that may have looked for a blob to mount, before they wrote anything."""
+    begun = bisect_right(pushes, search.started, key=lambda push: push.started)
+    return [
+        push
+        for push in pushes[max(begun - MOST_SERVED, 0) : begun]
+        if push.last_seen > search.started and _belongs(search, push)
+    ]
+
+
+def _wrote_it_then(question: Strand, pushes: list[Strand]) -> list[Strand]:
+    """The push that put under this tag what was not there yet: skopeo sync asks by a client of its
+    own, and so do scripts, whether there is anything to do."""
+    after = bisect_right(pushes, question.last_seen, key=lambda push: push.started)
+    return [
+        push
+        for push in pushes[after : after + MOST_SERVED]
+        if push.started - question.last_seen <= AGAIN
+        and (push.repository, push.tag) == (question.repository, question.tag)
+        and _same_client(question, push)
+        and _same_registry(question, push)
+    ][:1]
 
 
 def _likeliest(story: Strand, hosts: Iterable[Strand]) -> Strand:

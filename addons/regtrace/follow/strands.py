@@ -125,6 +125,15 @@ class Strand:
         """containers/image asks other repositories for a blob to mount while it pushes."""
         return self.kinds <= _LOOKING and Kind.BLOB_HEAD in self.kinds
 
+    @property
+    def found_no_manifest(self) -> bool:
+        """It asked for one by tag, and was told that it is not there; nothing else went wrong."""
+        refused = [leg for leg in self.legs if leg.refused and not leg.is_challenge]
+        lost = bool(refused) and all(
+            leg.kind in MANIFEST_KINDS and leg.status == 404 for leg in refused
+        )
+        return lost and self.tag is not None and not self.manifest_found and self.reads_only
+
     def gave_up_by(self, moment: float) -> bool:
         """Its manifest was not to be had, and its client has stopped trying."""
         waited = moment - max(self.last_seen, self.busy_until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from regtrace.diagnose.rule import Rule
 from regtrace.diagnose.rules.registry.blob_unknown_on_pull import blob_unknown_on_pull
+from regtrace.diagnose.rules.registry.deletion_unsupported import deletion_unsupported
 from regtrace.diagnose.rules.registry.digest_invalid import digest_invalid
 from regtrace.diagnose.rules.registry.manifest_accept_too_narrow import manifest_accept_too_narrow
 from regtrace.diagnose.rules.registry.manifest_invalid import manifest_invalid
@@ -60,5 +61,6 @@ RULES: tuple[Rule, ...] = (
     platform_not_in_index,
     tags_list_oddities,
     v1_fallback,
+    deletion_unsupported,
     rate_limit_nearly_used_up,
 )
