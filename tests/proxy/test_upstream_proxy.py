@@ -137,6 +137,7 @@ def test_a_proxy_that_is_not_there(
         assert faults(proxied.report) == [(AT_THE_PROXY, owner, "certain")]
         (finding,) = proxied.report["findings"]
         assert upstream.removeprefix("http://") in finding["title"]
+        assert b"proxy.invalid" not in (tmp_path / "public.mitm").read_bytes()
 
     run(story())
 

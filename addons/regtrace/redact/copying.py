@@ -101,7 +101,7 @@ class Copier:
                 server_host=None if server is None else self.server(server),
                 certificate=connection.certificate and self.certificate(connection.certificate),
                 through=connection.through
-                and (self.host(connection.through[0]), connection.through[1]),
+                and (self.server(connection.through[0]), connection.through[1]),
             ),
             rewritten=tuple(
                 Rewritten(self.redactor.plain(change.where), self.url(change.true), change.shown)
