@@ -23,9 +23,9 @@ from regtrace.wire.transport import Failure
     slug="server-speaks-http-on-tls-port",
     title="{server} does not speak TLS on this port",
     cause=(
-        "The client asked {server} over https, and what came back was not TLS; mostly the server"
-        " speaks plain HTTP there. Without this proxy docker says: http: server gave HTTP response"
-        " to HTTPS client."
+        "{server} was asked over https, and what came back was not TLS; mostly the server speaks"
+        " plain HTTP there. Without this proxy docker says: http: server gave HTTP response to HTTPS"
+        " client."
     ),
     fix=(
         "Enable TLS on {server}: http.tls in the registry's config.yml, or a proxy in front of it.",
@@ -35,7 +35,10 @@ from regtrace.wire.transport import Failure
             " containerd: server = http://{server} in its hosts.toml. podman: insecure = true in"
             " registries.conf."
         ),
-        "If the port is wrong, push to the port that speaks TLS.",
+        (
+            "If the port is wrong, push to the port that speaks TLS. If mitmdump runs with --mode"
+            " reverse:https://{server}, write reverse:http:// instead."
+        ),
     ),
     check=("curl -v http://{server}/v2/",),
     references=(
