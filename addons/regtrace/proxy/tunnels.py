@@ -103,7 +103,7 @@ class Tunnels:
 
     @guarded
     async def tls_failed_client(self, data: Any) -> None:
-        host, port = data.context.server.address or ("unknown", 443)
+        host, port = (data.context.server.address or ("unknown", 443))[:2]
         if data.conn.sni and (host == "unknown" or is_address(host)):
             host = data.conn.sni  # a transparent proxy knows no other name
         failed = failed_tunnel(
