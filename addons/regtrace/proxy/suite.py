@@ -16,6 +16,7 @@ from regtrace.proxy.handshakes import Handshakes
 from regtrace.proxy.hosts import Hosts
 from regtrace.proxy.marks import Marks
 from regtrace.proxy.options import Options
+from regtrace.proxy.plain_servers import PlainServers
 from regtrace.proxy.progress import Progress
 from regtrace.proxy.saving import Saving
 from regtrace.proxy.story import Story
@@ -45,6 +46,7 @@ def addons() -> list[Any]:
         Stream(),
         Tunnels(hosts),
         Handshakes(unfinished),
+        PlainServers(),
         unfinished,
         saving,
         story,

@@ -22,6 +22,7 @@ from mitmproxy.proxy.mode_specs import (
 from regtrace.proxy.flows import NOTES
 from regtrace.proxy.guard import guarded
 from regtrace.proxy.hosts import Hosts
+from regtrace.proxy.plain_answer import PlainAnswer
 from regtrace.wire.hosts import is_address
 
 #: Connections that failed, remembered until a flow tells of them.
@@ -54,7 +55,7 @@ class Tunnels:
 
     def _speaks(self, client: connection.Client) -> None:
         self._speaking[client.id] = None
-        _forget_oldest(self._speaking)
+        forget_oldest(self._speaking)
 
     @guarded
     async def server_connect_error(self, data: Any) -> None:
@@ -62,7 +63,7 @@ class Tunnels:
         CONNECT, mitmproxy connects before the client has spoken, and then hangs up on it."""
         client, server, reason = data.client, data.server, data.server.error or ""
         self._errors[client.id, server.address] = reason
-        _forget_oldest(self._errors)
+        forget_oldest(self._errors)
         if (
             client.id not in self._speaking
             and _is_sent_to_one_place(client.proxy_mode)
@@ -103,6 +104,8 @@ class Tunnels:
 
     @guarded
     async def tls_failed_client(self, data: Any) -> None:
+        if isinstance(data.ssl_conn, PlainAnswer):
+            return  # that was no handshake, and is told (plain_servers.py)
         host, port = (data.context.server.address or ("unknown", 443))[:2]
         if data.conn.sni and (host == "unknown" or is_address(host)):
             host = data.conn.sni  # a transparent proxy knows no other name
@@ -123,7 +126,7 @@ class Tunnels:
         data.conn.certificate_list = [certs.Cert.from_pyopenssl(cert) for cert in chain]
         where = data.context.client.id, data.conn.address
         self._rejected[where] = data.conn.certificate_list
-        _forget_oldest(self._rejected)
+        forget_oldest(self._rejected)
 
     @guarded
     def error(self, flow: http.HTTPFlow) -> None:
@@ -143,7 +146,7 @@ def _is_sent_to_one_place(mode: ProxyMode) -> bool:
     )
 
 
-def _forget_oldest(remembered: dict[Any, Any]) -> None:
+def forget_oldest(remembered: dict[Any, Any]) -> None:
     while len(remembered) > _MOST:
         del remembered[next(iter(remembered))]
 

@@ -287,6 +287,7 @@ def _refused_openings(facts: Facts) -> list[Fatal]:
         and not chain.last.is_challenge
         and not facts.succeeded_later(chain.first)
         and not _was_passed_over(facts, chain.last)
+        and not _went_on_without_tls(facts, chain.last)
     ]
 
 
@@ -300,6 +301,17 @@ def _was_passed_over(facts: Facts, leg: Leg) -> bool:
         and other.succeeded
         and other.started > leg.started
         and other.url.authority != leg.url.authority
+        for other in facts.legs
+    )
+
+
+def _went_on_without_tls(facts: Facts, leg: Leg) -> bool:
+    """A client that may do so asked by http then, and was answered (``insecure-registries``)."""
+    return leg.url.scheme == "https" and any(
+        other.endpoint
+        and (other.succeeded or other.is_challenge)
+        and other.started > leg.started
+        and (other.url.scheme, other.url.authority) == ("http", leg.url.authority)
         for other in facts.legs
     )
 

@@ -59,6 +59,15 @@ GET /v2/                     -> 200    # the client may go on without TLS
 HEAD blob L1                 -> 200
 PUT manifest 1 [cfg L1]      -> 201
 """,
+    also_silent=(
+        """
+client docker/20.10.24
+registry http://registry.test:5000 open
+CONNECT registry.test:5000   -> ! server-tls: The remote server does not speak TLS.
+GET /v2/                     -> 200    # it did, and failed by something else
+GET manifest 9               -> 404
+""",
+    ),
     also_fires=(
         """
 client docker/20.10.24
