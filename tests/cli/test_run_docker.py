@@ -109,6 +109,16 @@ def test_the_image_has_a_second_name_for_the_time_of_the_command(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_a_registry_without_tls_that_the_daemon_takes_as_it_is(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    with registry() as site:
+        ran = _run(tmp_path, environment, "docker", "push", f"127.0.0.1:{site.port}/team/app:1")
+
+    assert f"reaches http://127.0.0.1:{site.port} by the gateway" in ran.stderr
+    assert site.asked == ["GET /v2/team/app/manifests/1"]
+
+
 def test_a_pulled_image_gets_the_name_that_was_asked_for(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:

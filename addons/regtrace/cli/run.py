@@ -195,10 +195,10 @@ def _proxy_setup(
 def _run_docker(wanted: docker.DockerCommand, options: _Options, *, dry_run: bool) -> int:
     environment = docker.with_config(wanted, os.environ)
     reaches = docker.check_daemon(wanted)
-    origin = read_registry(wanted.reference.base_url)
     daemon = {**docker.daemon_proxies(wanted)}
     named = options.upstream_proxy
     settings = onward_settings(named, daemon if any(daemon.values()) else os.environ)
+    origin = read_registry(docker.base_url(wanted, settings))
     addresses = gateway.loopback()
     here = f"127.0.0.1:{addresses[0][1]}"
     other = wanted.reference.at(here)

@@ -11,14 +11,18 @@ import ipaddress
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from regtrace.report.visible import visible
 from regtrace.setup.refused import Refused
+from regtrace.wire.proxy_settings import ProxySettings
 
 _HUB = "docker.io"
 #: Names under which logins of Docker Hub are kept, and where its registry is.
@@ -29,6 +33,8 @@ _GLOBAL |= {"--tlscacert", "--tlscert", "--tlskey"}
 _OWN = {"--platform"}
 #: Seconds that docker and a credential helper may take.
 _PATIENCE = 30
+#: Seconds in which a registry can be reached.
+_REACHED = 10
 #: Bytes of a file of logins.
 _LARGEST = 4 * 1024 * 1024
 
@@ -199,6 +205,63 @@ def daemon_proxies(command: DockerCommand) -> dict[str, str]:
     info = _info(command)
     names = {"HTTP_PROXY": "HttpProxy", "HTTPS_PROXY": "HttpsProxy", "NO_PROXY": "NoProxy"}
     return {name: str(info.get(key) or "") for name, key in names.items()}
+
+
+def base_url(command: DockerCommand, settings: ProxySettings) -> str:
+    """Where the daemon finds the registry: by http where it may, and where no TLS is spoken (moby
+    registry/config.go isSecureIndex, service_v2.go lookupV2Endpoints). Behind a proxy of the site,
+    https is taken for granted."""
+    url = command.reference.base_url
+    host, port = urlsplit(url).hostname or "", urlsplit(url).port
+    if settings.proxy_for("https", host, port or 443):
+        return url
+    if _is_insecure(command.reference.registry, host, _info(command)):
+        speaks = _speaks_tls(host, port or 443)
+        if speaks is False or (speaks is None and port is None and _listens(host, 80)):
+            return f"http://{command.reference.registry}"
+    return url
+
+
+def _is_insecure(registry: str, host: str, info: Mapping[str, Any]) -> bool:
+    known = info.get("RegistryConfig") or {}
+    index = (known.get("IndexConfigs") or {}).get(registry)
+    if isinstance(index, dict):
+        return index.get("Secure") is False
+    try:
+        found = {str(place[4][0]) for place in socket.getaddrinfo(host, None)}
+        addresses = [ipaddress.ip_address(address.partition("%")[0]) for address in found]
+        networks = [ipaddress.ip_network(str(n)) for n in known.get("InsecureRegistryCIDRs") or ()]
+    except (OSError, ValueError):
+        return False
+    return any(address in network for address in addresses for network in networks)
+
+
+def _speaks_tls(host: str, port: int) -> bool | None:
+    """None: it can't be reached. No certificate is judged, and nothing else is said."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), _REACHED) as sock,
+            context.wrap_socket(sock, server_hostname=host),
+        ):
+            return True
+    except ssl.SSLError as fault:
+        return (fault.reason or "").upper() not in _NO_TLS
+    except (OSError, ValueError):
+        return None
+
+
+#: OpenSSL's reasons for bytes that are no TLS.
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), _REACHED).close()
+    except OSError:
+        return False
+    return True
 
 
 def _holds_loopback(network: object) -> bool:

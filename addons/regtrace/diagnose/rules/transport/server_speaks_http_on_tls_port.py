@@ -24,8 +24,8 @@ from regtrace.wire.transport import Failure
     title="{server} does not speak TLS on this port",
     cause=(
         "{server} was asked over https, and what came back was not TLS; mostly the server speaks"
-        " plain HTTP there. Without this proxy docker says: http: server gave HTTP response to HTTPS"
-        " client."
+        " plain HTTP there. docker says: http: server gave HTTP response to HTTPS client; some"
+        " clients only Bad Gateway."
     ),
     fix=(
         "Enable TLS on {server}: http.tls in the registry's config.yml, or a proxy in front of it.",
