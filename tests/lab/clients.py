@@ -146,19 +146,20 @@ CLIENTS: dict[str, Callable[[Step, str, Path], list[str]]] = {
     "ctr-pull": ctr_pull,
 }
 
-# The parts that clients talk to instead of the registry, by how the clients' names begin.
-_ENGINES = {"docker-": dockerd, "ctr-": containerd}
+# The parts that clients talk to instead of the registry.
+_ENGINES = (dockerd, containerd)
 
 
-def start_engines(steps: Sequence[Step], proxy: str | None) -> None:
-    """Start what these steps need, and only that."""
-    for prefix, engine in _ENGINES.items():
-        if any(step.run.startswith(prefix) for step in steps):
-            engine.start(proxy)
+def start_engines(steps: Sequence[Step], proxy: str | None, *, insecure: str = "") -> None:
+    """Start what these steps need, and only that; docker may ask ``insecure`` without TLS."""
+    if any(step.run.startswith("docker-") for step in steps):
+        dockerd.start(proxy, insecure=insecure)
+    if any(step.run.startswith("ctr-") for step in steps):
+        containerd.start(proxy)
 
 
 def stop_engines() -> None:
-    for engine in _ENGINES.values():
+    for engine in _ENGINES:
         engine.stop()
 
 
@@ -255,7 +256,7 @@ def set_up_trust(registry: str, *, proxy: bool = True, scheme: str = "https") ->
 
 def forget() -> None:
     """Remove what clients remember from earlier runs: images, and where their blobs are."""
-    for engine in _ENGINES.values():
+    for engine in _ENGINES:
         engine.forget()
     for folder in (_BLOB_CACHE, _STORAGE):
         shutil.rmtree(folder, ignore_errors=True)

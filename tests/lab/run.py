@@ -60,7 +60,8 @@ def run(scenario: Scenario, *, addon: bool) -> list[str]:
         clients.log_in(settings.address, settings.client)
         trust = {"proxy": settings.client["trusts_proxy"], "scheme": settings.client["scheme"]}
         clients.set_up_trust(settings.address, **trust)
-        clients.start_engines(scenario.steps, mitmdump.URL)
+        plain = settings.address if trust["scheme"] == "http" else ""
+        clients.start_engines(scenario.steps, mitmdump.URL, insecure=plain)
         disturbance = threading.Timer(scenario.restart_after or 0, registry.start, [settings])
         if scenario.restart_after is not None:
             disturbance.start()

@@ -93,7 +93,7 @@ class Settings:
         objects are deleted before the steps; `other`, the environment of a second gateway
     disk: mount options of a tmpfs for a registry that stores on disk; empty is none
     client: `user` and `password` it has (neither: not logged in), `trusts_proxy`, and
-        the `scheme` that it uses (ctr only)
+        the `scheme` that it uses (ctr) or may use (docker)
     """
 
     through: str = "registry"

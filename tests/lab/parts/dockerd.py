@@ -20,8 +20,9 @@ def forget() -> None:
         shutil.rmtree(_FOLDER)
 
 
-def start(proxy: str | None) -> None:
-    """Start the engine; it sends its traffic through the proxy, if one is given."""
+def start(proxy: str | None, *, insecure: str = "") -> None:
+    """Start the engine; it sends its traffic through the proxy, if one is given, and asks the
+    registry ``insecure`` without TLS where that speaks none."""
     stop()
     _FOLDER.mkdir(exist_ok=True)
     # No bridge and no firewall rules: images are only loaded and pushed, no container runs.
@@ -35,6 +36,7 @@ def start(proxy: str | None) -> None:
         "--iptables=false",
         "--ip6tables=false",
         "--bridge=none",
+        *([f"--insecure-registry={insecure}"] if insecure else []),
     ]
     environment = {} if proxy is None else {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
     process.start("dockerd", command, _answers, seconds=60, environment=environment)
