@@ -1,7 +1,7 @@
 """A capture that ends too early never makes a failure of a success.
 
-Two exceptions: a probe that the storage refused, and a server that speaks no TLS, are errors for some
-clients, and only what comes after them shows that this one went on.
+Two exceptions: a probe that the storage refused, and a server that speaks no TLS, are errors for
+some clients, and only what comes after them shows that this one went on.
 """
 
 from __future__ import annotations
