@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -97,6 +98,30 @@ def test_what_a_crash_left_is_found_and_removed(tmp_path: Path) -> None:
     assert not engine.runs
     second_engine.stop(engine)
     assert not folder.exists()
+
+
+def test_what_a_dying_engine_still_writes_is_removed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "it"
+    late = folder / "exec"
+    late.mkdir(parents=True)
+    (folder / "regtrace-dockerd.json").write_text(json.dumps({"proxy": _PROXY}))
+    rmtree, calls = shutil.rmtree, []
+
+    def overtaken(path: Path) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            (late / "containerd.log").touch()
+            late.rmdir()  # fails: there is something in it now
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", overtaken)
+    engine = second_engine.find(folder)
+    assert engine is not None
+    second_engine.stop(engine)
+    assert not folder.exists()
+    assert len(calls) == 2
 
 
 def test_a_damaged_mark_is_refused(tmp_path: Path) -> None:

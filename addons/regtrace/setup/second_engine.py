@@ -33,6 +33,8 @@ _MARK = "regtrace-dockerd.json"
 """The file that says that the folder is regtrace's."""
 
 _SECONDS = 60
+#: Seconds in which what was killed has finished what it was at.
+_LAST_WORDS = 5
 
 #: Settings of the system's engine that change what a push looks like.
 _KEPT = (
@@ -318,10 +320,21 @@ class _Unix(http.client.HTTPConnection):
 
 
 def _remove(folder: Path) -> None:
-    """The folder, its mark last: until then a stop can be tried again."""
-    for path in folder.iterdir():
-        if path.name != _MARK:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    """The folder, its mark last: until then a stop can be tried again. What was just killed may
+    still finish what it was at, and leave a file behind the one who clears away."""
+    deadline = time.monotonic() + _LAST_WORDS
+    while True:
+        try:
+            for path in folder.iterdir():
+                if path.name != _MARK:
+                    shutil.rmtree(
+                        path
+                    ) if path.is_dir() and not path.is_symlink() else path.unlink()
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
     (folder / _MARK).unlink(missing_ok=True)
     folder.rmdir()
 
