@@ -16,6 +16,7 @@ from regtrace.follow.tracker import tell
 from regtrace.proxy.capture import Reader
 from regtrace.wire.decode import decode
 from regtrace.wire.leg import Kind
+from regtrace.wire.transport import Failure
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 GOOD = [
@@ -33,7 +34,8 @@ def test_no_cut_makes_a_failure(capture: Path) -> None:
         length
         for length in range(1, len(legs) + 1)
         if any(operation.ending is Ending.FAILED for operation in tell(legs[:length]))
-        and not (legs[length - 1].kind in {Kind.STORAGE, Kind.CONNECT} and legs[length - 1].refused)
+        and not (legs[length - 1].kind is Kind.STORAGE and legs[length - 1].refused)
+        and legs[length - 1].failure is not Failure.NOT_TLS
     ]
     assert failed == [], "the number of flows after which it looks failed"
 

@@ -37,6 +37,7 @@ from regtrace.setup.roots import write_roots
 from regtrace.setup.script import addon_path
 from regtrace.setup.workspace import workspace
 from regtrace.wire.proxy_settings import ProxySettings
+from regtrace.wire.url import authority_of
 
 _LISTEN = re.compile(r"(?:(?P<host>[0-9.]+|\[[0-9a-fA-F:]+\]):)?(?P<port>\d{1,5})")
 
@@ -200,8 +201,7 @@ async def _serve(setup: Setup, origin: Origin, address: Address) -> None:
 
 
 def _instruct(origin: Origin, address: Address) -> None:
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    here = f"{host}:{address[1]}"
+    here = authority_of(*address)
     name = "" if origin.authority == "registry-1.docker.io" else f"{origin.authority}/"
     click.echo(
         f"{origin} is at {here} now. Type, for an image team/app:1:\n\n"

@@ -28,6 +28,7 @@ from regtrace.wire.exchange import (
 )
 from regtrace.wire.hosts import is_address
 from regtrace.wire.transport import SERVER_TLS, Failure, is_no_proxys_answer, read_failure
+from regtrace.wire.url import DEFAULT_PORTS
 
 AnyFlow = http.HTTPFlow | SavedFlow
 AnyMessage = http.Message | SavedMessage
@@ -47,7 +48,6 @@ _LONGEST_ORIGIN = 300
 #: Fields of a message, and bytes of a URL, of a field's name or value, that are read: more than any
 #: decoder takes, and little enough to be remembered a few hundred times.
 _MOST_FIELDS, _LONGEST = 500, 128 * 1024
-_USUAL = {"http": 80, "https": 443}
 _READABLE = ("json", "prettyjws", "xml", "html", "text/", "form-urlencoded")
 
 
@@ -141,7 +141,7 @@ def _asked(host: str, port: int, scheme: str, named: str) -> tuple[str, int]:
         return host, port
     if is_address(name):
         return host, port
-    return name, said or _USUAL.get(scheme, port)
+    return name, said or DEFAULT_PORTS.get(scheme, port)
 
 
 def _response(flow: AnyFlow, notes: dict[str, Any], keep: int) -> Response | None:

@@ -24,7 +24,7 @@ from mitmproxy.connection import Server
 from regtrace.proxy.flows import NOTES
 from regtrace.proxy.guard import guarded
 from regtrace.wire.challenge import parse_challenges
-from regtrace.wire.url import parse_url
+from regtrace.wire.url import DEFAULT_PORTS, parse_url
 
 Fields = tuple[tuple[bytes, bytes], ...]
 Address = tuple[str, int]
@@ -35,7 +35,6 @@ NOWHERE = "http://regtrace.invalid:80"
 _TRUE = "regtrace_true_fields"
 _ABSOLUTE = re.compile(r"(?:(https?):)?//([^/?#\\]*)", re.IGNORECASE)
 _LINK = re.compile(r"<([^>]*)>")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 #: Origins of one registry that can be told apart: it, its token server, its storages.
 _PLACES = 12
 
@@ -197,7 +196,7 @@ class Outward:
         url = url.lstrip()
         scheme = found[1] or flow.request.scheme
         origin = read_origin(f"{scheme}://{found[2]}{url[found.end() :]}")
-        if origin is None or origin.scheme not in _DEFAULT_PORTS:
+        if origin is None or origin.scheme not in DEFAULT_PORTS:
             return url
         shown = _shown(flow, self._places, origin)
         if not shown:

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 from regtrace.redact import addresses, bodies, grammar, headers, prose, urls
 from regtrace.redact.gate import APART
-from regtrace.redact.redactor import Redactor, is_address, is_host, is_local
+from regtrace.redact.redactor import Redactor, is_host, is_local
 from regtrace.redact.secrets import METHOD_USERS, is_secret_key
 from regtrace.redact.shapes import (
     MAC_SIZE,
@@ -40,6 +40,7 @@ from regtrace.wire.exchange import (
     Rewritten,
     ServerCertificate,
 )
+from regtrace.wire.hosts import is_address
 from regtrace.wire.jsontext import parse_json
 from regtrace.wire.jwt import split_jws
 from regtrace.wire.presigned import read_presigned

@@ -6,12 +6,12 @@ is known to hold, then read word by word.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING
 
 from regtrace.redact.grammar import is_digest, is_uuid
 from regtrace.redact.shapes import credentials_in, is_word
+from regtrace.wire.hosts import is_address
 
 if TYPE_CHECKING:
     from regtrace.redact.redactor import Redactor
@@ -117,9 +117,7 @@ def _address(redactor: Redactor, word: str) -> str | None:
     inside = _AUTHORITY.fullmatch(word)
     text = (inside[1] or inside[3]) if inside else word.strip("[]")
     port = (inside[2] or inside[4]) if inside else None
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
+    if not is_address(text):
         return None
     shown = redactor.address(text)
     return f"{shown}:{port}" if port else shown

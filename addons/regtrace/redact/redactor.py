@@ -9,7 +9,6 @@ Names stand here; URLs, header fields and sentences have files of their own.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -24,7 +23,7 @@ from regtrace.redact.shapes import SHORTEST, credentials_in, is_label, is_word, 
 from regtrace.wire.client import Client, Family
 from regtrace.wire.endpoint import is_tag
 from regtrace.wire.exchange import Exchange
-from regtrace.wire.hosts import Reach, reach
+from regtrace.wire.hosts import Reach, is_address, reach
 from regtrace.wire.leg import Kind
 from regtrace.wire.term import Term, TermKind
 from regtrace.wire.url import Url
@@ -372,12 +371,3 @@ def is_common_user(name: str) -> bool:
 def _says_enough(text: str, place: addresses.Place) -> bool:
     """Whether this address may stay. Behind a ``%`` anything may stand."""
     return place.scope == Reach.LOOPBACK and "%" not in text
-
-
-def is_address(text: str) -> bool:
-    """Whether this is an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -48,13 +48,12 @@ from regtrace.wire.exchange import (
 from regtrace.wire.hosts import Reach, reach
 from regtrace.wire.proxy_settings import ProxySettings
 from regtrace.wire.token import read_token_reply
-from regtrace.wire.url import parse_url
+from regtrace.wire.url import DEFAULT_PORTS, parse_url
 
 #: Seconds to connect, and between two pieces of an answer; bytes of one that are read.
 _CONNECT, _READ, _MOST = 10.0, 20.0, 1024 * 1024
 _TIMEOUT = urllib3.Timeout(connect=_CONNECT, read=_READ)
 AGENT = f"regtrace-doctor/{__version__}"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 ReadCertificate = Callable[[bytes], "ServerCertificate | None"]
 
@@ -81,7 +80,7 @@ class Asking:
     def ask(self, method: str, url: str, *, authorization: str = "", referer: str = "") -> Exchange:
         """Ask once. Never raises for what the network does: the exchange holds its error."""
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         said = {"User-Agent": AGENT, "Accept": "*/*", "Host": parts.netloc.rpartition("@")[2]}
         if method == "POST":

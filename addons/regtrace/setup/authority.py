@@ -27,6 +27,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from regtrace.report.visible import visible
 from regtrace.setup.refused import Refused
+from regtrace.wire.hosts import is_address
 
 DAYS = 7
 MOST_DAYS = 90
@@ -252,8 +253,8 @@ _KEY_USAGE = x509.KeyUsage(
 
 def _constraints(hosts: tuple[str, ...]) -> x509.NameConstraints:
     """Only these. A constraint on one kind of name leaves the other kind free, unless forbidden."""
-    addresses = [host for host in hosts if _is_address(host)]
-    names = [host for host in hosts if not _is_address(host)]
+    addresses = [host for host in hosts if is_address(host)]
+    names = [host for host in hosts if not is_address(host)]
     # A constraint has no wildcard: it stands for the name and all below it.
     permitted: list[x509.GeneralName] = [x509.DNSName(name.removeprefix("*.")) for name in names]
     excluded: list[x509.GeneralName] = []
@@ -298,15 +299,7 @@ def _options(hosts: tuple[str, ...]) -> str:
 def _pattern(host: str) -> str:
     """What mitmproxy compares with ``host:port``."""
     bare = re.escape(host.removeprefix("*."))
-    return rf"^\[?{bare}\]?:\d+$" if _is_address(host) else rf"^(.+\.)?{bare}:\d+$"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return rf"^\[?{bare}\]?:\d+$" if is_address(host) else rf"^(.+\.)?{bare}:\d+$"
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from regtrace.report.visible import visible
 from regtrace.setup.refused import Refused
+from regtrace.wire.url import DEFAULT_PORTS
 
 
 def without_login(proxy: str) -> str:
@@ -19,7 +20,7 @@ def place_of(proxy: str) -> tuple[str, int]:
     whole = proxy if "://" in proxy else f"http://{proxy}"
     parts = urlsplit(whole)
     try:
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme, 1080)
     except ValueError:
         port = 0
     if not parts.hostname or not port:

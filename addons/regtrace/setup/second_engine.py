@@ -326,10 +326,10 @@ def _remove(folder: Path) -> None:
     while True:
         try:
             for path in folder.iterdir():
-                if path.name != _MARK:
-                    shutil.rmtree(
-                        path
-                    ) if path.is_dir() and not path.is_symlink() else path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name != _MARK:
+                    path.unlink()
             break
         except OSError:
             if time.monotonic() > deadline:

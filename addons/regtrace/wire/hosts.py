@@ -49,7 +49,7 @@ def is_address(host: str) -> bool:
     if not (host[-1:].isdigit() or ":" in host):
         return False  # most are names
     try:
-        ip_address(host.partition("%")[0])
+        ip_address(host)
     except ValueError:
         return False
     return True

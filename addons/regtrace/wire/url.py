@@ -14,7 +14,8 @@ from functools import lru_cache
 from ipaddress import IPv6Address
 from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Of the schemes that a registry is asked by (RFC 9110 4.2)."""
 
 #: Characters of a URL that are looked at. Servers refuse request lines beyond 8 to 64 KiB.
 MAX_URL = 65_536
@@ -45,8 +46,7 @@ class Url:
     @property
     def authority(self) -> str:
         """``host:port``, with an IPv6 address in brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return authority_of(self.host, self.port)
 
     @property
     def origin(self) -> str:
@@ -64,6 +64,11 @@ class Url:
     def without(self, names: frozenset[str]) -> Url:
         kept = tuple(pair for pair in self.query if pair[0] not in names)
         return Url(self.scheme, self.host, self.port, self.path, kept)
+
+
+def authority_of(host: str, port: int) -> str:
+    """``host:port``, with an IPv6 address in brackets (RFC 3986 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_url(text: str, base: str | None = None) -> Url | None:
@@ -96,7 +101,7 @@ def _parse(text: str) -> Url | None:
 def _place(scheme: str, netloc: str) -> tuple[str, int]:
     """Host and port. Raises ValueError or KeyError where there are none."""
     parts = SplitResult(scheme, netloc, "", "", "")
-    return _host(parts.hostname or ""), parts.port or _DEFAULT_PORTS[scheme]
+    return _host(parts.hostname or ""), parts.port or DEFAULT_PORTS[scheme]
 
 
 def _host(text: str) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from ipaddress import ip_address
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, NotSeen
-from regtrace.wire.hosts import Reach, reach
+from regtrace.wire.hosts import Reach, is_address, reach
 from regtrace.wire.settings import Front, KeyFile, RegistrySide, Setting, SetUp
 from regtrace.wire.term import Term, host, plain
 
@@ -48,14 +47,6 @@ def address(text: str) -> Term:
 
 def is_loopback(host: str) -> bool:
     return bool(host) and reach(host) is Reach.LOOPBACK and host not in {"0.0.0.0", "::"}  # noqa: S104
-
-
-def is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def is_clusters_own(host: str) -> bool:

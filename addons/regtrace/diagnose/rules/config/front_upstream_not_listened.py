@@ -6,13 +6,13 @@ from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
 from regtrace.diagnose.config.lookups import (
     address,
     host_and_port,
-    is_address,
     is_loopback,
     lacks_registry,
     wrongs,
 )
 from regtrace.diagnose.config.traffic import unless_good
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Owner, Severity
+from regtrace.wire.hosts import is_address
 from regtrace.wire.settings import Setting, SetUp
 from regtrace.wire.term import host, plain
 

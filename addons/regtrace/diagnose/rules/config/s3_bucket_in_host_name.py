@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from regtrace.diagnose.config.check import Spot, Verdict, Wrong, check
-from regtrace.diagnose.config.lookups import at, host_and_port, is_address, is_clusters_own
+from regtrace.diagnose.config.lookups import at, host_and_port, is_clusters_own
 from regtrace.diagnose.rule import DOES_NOT_APPLY, PASSES, Confidence, Owner, Severity
+from regtrace.wire.hosts import is_address
 from regtrace.wire.settings import SetUp
 from regtrace.wire.term import host
 

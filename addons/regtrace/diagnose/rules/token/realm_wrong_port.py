@@ -16,9 +16,7 @@ from regtrace.diagnose.rule import (
 from regtrace.follow.story import Operation
 from regtrace.wire.leg import Kind, Leg
 from regtrace.wire.term import Term, TermKind, host, plain
-from regtrace.wire.url import Url
-
-_USUAL = {"http": 80, "https": 443}
+from regtrace.wire.url import DEFAULT_PORTS, Url
 
 
 @rule(
@@ -113,7 +111,7 @@ def realm_wrong_port(operation: Operation, facts: Facts) -> Verdict:
 
 def _lost_its_port(realm: Url, registry: Url) -> bool:
     same = realm.host == registry.host and realm.scheme == registry.scheme
-    return same and realm.port == _USUAL[realm.scheme] != registry.port
+    return same and realm.port == DEFAULT_PORTS[realm.scheme] != registry.port
 
 
 def _is_no_token_server(leg: Leg, facts: Facts) -> bool:

@@ -13,9 +13,10 @@ from regtrace.diagnose.rule import (
     rule,
 )
 from regtrace.follow.story import Operation
-from regtrace.wire.leg import Kind, Leg
-from regtrace.wire.term import host, plain
+from regtrace.wire.leg import Kind
+from regtrace.wire.term import Term, TermKind, host, plain
 from regtrace.wire.transport import Failure, in_words, read_failure
+from regtrace.wire.url import authority_of
 
 #: What the network makes of a proxy whose address may be right. The rest comes of a wrong setting.
 _ON_THE_NETWORK = frozenset(
@@ -53,7 +54,7 @@ _WORDS = {
             " NO_PROXY with this host for regtrace run and regtrace gateway."
         ),
     ),
-    check=("curl -v -x {proxy} https://{server}/v2/",),
+    check=("curl -v -x {proxy} {url}",),
     references=(
         "https://docs.mitmproxy.org/stable/concepts/modes/#upstream-proxy",
         "https://docs.docker.com/engine/daemon/proxy/",
@@ -126,14 +127,10 @@ def upstream_proxy_unreachable(operation: Operation, facts: Facts) -> Verdict:
         transfer=facts.transfer_of(first),
         fields={
             "server": host(first.url.authority),
-            "proxy": host(_proxy(first)),
+            "proxy": host(authority_of(*(first.exchange.connection.through or ("", 0)))),
+            "url": Term(TermKind.URL, f"{first.url.origin}/v2/"),
             "reason": plain(_WORDS.get(failure) or in_words(failure)),
         },
         count=len(legs),
         owner=Owner.NETWORK if failure in _ON_THE_NETWORK else Owner.INTERCEPTION,
     )
-
-
-def _proxy(leg: Leg) -> str:
-    name, port = leg.exchange.connection.through or ("", 0)
-    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
