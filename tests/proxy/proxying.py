@@ -184,6 +184,15 @@ def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+#: A registry's answer to ``GET /v2/``.
+PING = answer(
+    "200 OK",
+    "Docker-Distribution-Api-Version: registry/2.0",
+    "Content-Type: application/json",
+    body=b"{}",
+)
+
+
 def through(port: int, url: str, method: str = "GET", **more: Any) -> tuple[int, bytes]:
     """One plain-http request through the proxy."""
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
@@ -204,6 +213,33 @@ def connect(port: int, target: str) -> tuple[socket.socket, bytes]:
     while b"\r\n\r\n" not in head and (piece := sock.recv(65536)):
         head += piece
     return sock, head
+
+
+def get_over_tls(port: int, target: str, context: ssl.SSLContext, name: str = "127.0.0.1") -> bytes:
+    """All that comes upon a ping in a tunnel to this server, called ``name``."""
+    sock, head = connect(port, target)
+    assert b" 200 " in head.splitlines()[0]
+    with sock, context.wrap_socket(sock, server_hostname=name) as tls:
+        lines = ("GET /v2/ HTTP/1.1", f"Host: {target}", "User-Agent: docker/20.10.24", "", "")
+        tls.sendall("\r\n".join(lines).encode())
+        pieces = []
+        while piece := tls.recv(65536):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def trusting(confdir: Path) -> ssl.SSLContext:
+    """A client that trusts this proxy."""
+    return ssl.create_default_context(cafile=str(confdir / "mitmproxy-ca-cert.pem"))
+
+
+def client_hello() -> bytes:
+    """How a client begins TLS."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="r.test")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
 
 
 def free_port() -> int:

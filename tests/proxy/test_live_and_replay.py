@@ -20,9 +20,11 @@ from proxying import (
     agrees,
     answer,
     client,
+    client_hello,
     connect,
     digest,
     free_port,
+    get_over_tls,
     hears,
     proxy,
     request_body,
@@ -30,6 +32,7 @@ from proxying import (
     run,
     server,
     through,
+    trusting,
 )
 
 from regtrace.proxy import handshakes
@@ -268,22 +271,6 @@ def test_upload_cut_by_ctrl_c(tmp_path: Path, confdir: Path) -> None:
 # --- TLS
 
 
-def _get_over_tls(port: int, target: str, context: ssl.SSLContext) -> bytes:
-    sock, head = connect(port, target)
-    assert b" 200 " in head.splitlines()[0]
-    with sock, context.wrap_socket(sock, server_hostname="127.0.0.1") as tls:
-        lines = ("GET /v2/ HTTP/1.1", f"Host: {target}", "User-Agent: docker/20.10.24", "", "")
-        tls.sendall("\r\n".join(lines).encode())
-        pieces = []
-        while piece := tls.recv(65536):
-            pieces.append(piece)
-        return b"".join(pieces)
-
-
-def _trusting(confdir: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(confdir / "mitmproxy-ca-cert.pem"))
-
-
 def test_tls(tmp_path: Path, confdir: Path, authority: Authority) -> None:
     async def story() -> None:
         trusted = str(authority.path)
@@ -292,7 +279,7 @@ def test_tls(tmp_path: Path, confdir: Path, authority: Authority) -> None:
             proxy(tmp_path, confdir, ssl_verify_upstream_trusted_ca=trusted) as proxied,
         ):
             target = f"127.0.0.1:{port}"
-            said = await client(_get_over_tls, proxied.port, target, _trusting(confdir))
+            said = await client(get_over_tls, proxied.port, target, trusting(confdir))
         assert b" 202 " in said.splitlines()[0]
         await agrees(proxied, confdir)
         assert proxied.leg("ping")["url"] == f"https://{target}/v2/"
@@ -310,7 +297,7 @@ def test_server_that_the_proxy_does_not_trust(
             proxy(tmp_path, confdir, connection_strategy=strategy) as proxied,
         ):
             target = f"127.0.0.1:{port}"
-            said = await client(_get_over_tls, proxied.port, target, _trusting(confdir))
+            said = await client(get_over_tls, proxied.port, target, trusting(confdir))
         assert b" 502 " in said.splitlines()[0]
         await agrees(proxied, confdir)
         assert "ertificate verify failed" in proxied.leg("ping")["error"]
@@ -348,7 +335,7 @@ def test_server_that_never_answers_the_handshake(
 
     def waits(port: int, target: str) -> None:
         with connect(port, target)[0] as sock:
-            sock.sendall(_client_hello())
+            sock.sendall(client_hello())
             over.wait(PATIENCE)
 
     over = threading.Event()
@@ -387,7 +374,7 @@ def test_a_server_that_thinks_long_after_the_handshake(
             proxy(tmp_path, confdir, ssl_verify_upstream_trusted_ca=trusted) as proxied,
         ):
             target = f"127.0.0.1:{port}"
-            said = await client(_get_over_tls, proxied.port, target, _trusting(confdir))
+            said = await client(get_over_tls, proxied.port, target, trusting(confdir))
         assert b" 200 " in said.splitlines()[0]
         assert [leg["kind"] for leg in proxied.report["legs"]] == ["ping"]
         await agrees(proxied, confdir)
@@ -404,7 +391,7 @@ def test_handshake_that_hangs_when_mitmproxy_ends(
 
     def waits(port: int, target: str) -> None:
         with connect(port, target)[0] as sock:
-            sock.sendall(_client_hello())
+            sock.sendall(client_hello())
             over.wait(PATIENCE)
 
     over = threading.Event()
@@ -453,7 +440,7 @@ def test_server_that_breaks_the_handshake(
             proxy(tmp_path, confdir, connection_strategy=strategy) as proxied,
         ):
             target = f"127.0.0.1:{port}"
-            said = await client(_get_over_tls, proxied.port, target, _trusting(confdir))
+            said = await client(get_over_tls, proxied.port, target, trusting(confdir))
         assert b" 502 " in said.splitlines()[0]
         await agrees(proxied, confdir)
         (leg,) = proxied.report["legs"]
@@ -557,14 +544,6 @@ def test_tunnel_to_an_odd_name(
     run(story())
 
 
-def _client_hello() -> bytes:
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="r.test")
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return outgoing.read()
-
-
 def test_client_that_does_not_trust_the_proxy(
     tmp_path: Path, confdir: Path, authority: Authority
 ) -> None:
@@ -577,7 +556,7 @@ def test_client_that_does_not_trust_the_proxy(
             refused = hears(proxied, "tls_failed_client")
             with pytest.raises(ssl.SSLError):
                 await client(
-                    _get_over_tls, proxied.port, f"127.0.0.1:{port}", ssl.create_default_context()
+                    get_over_tls, proxied.port, f"127.0.0.1:{port}", ssl.create_default_context()
                 )
             await asyncio.wait_for(refused.wait(), PATIENCE)
         await agrees(proxied, confdir)
@@ -593,7 +572,7 @@ def test_client_that_closes_in_mid_handshake(
 ) -> None:
     def closes(port: int, target: str) -> None:
         sock, _ = connect(port, target)
-        sock.sendall(_client_hello())
+        sock.sendall(client_hello())
         sock.recv(1)
         sock.close()
 

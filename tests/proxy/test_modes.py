@@ -16,9 +16,9 @@ from mitmproxy import http, platform
 from mitmproxy.test import tflow
 from proxying import (
     PATIENCE,
+    PING,
     Proxied,
     agrees,
-    answer,
     client,
     free_port,
     hears,
@@ -33,12 +33,6 @@ from regtrace.proxy.saved import flow_of
 from site_authority import Authority
 
 NAME = "registry.example.com"
-PING = answer(
-    "200 OK",
-    "Docker-Distribution-Api-Version: registry/2.0",
-    "Content-Type: application/json",
-    body=b"{}",
-)
 
 
 async def is_registry(reader: Any, writer: Any) -> None:
