@@ -184,8 +184,13 @@ def test_an_answer(tmp_path: Path, confdir: Path, kind: str, settings: tuple[str
 
 
 def _send(port: int, request: bytes, *, leaves: bool = True) -> bytes:
-    """What is answered; to who leaves, mitmproxy answers only what is there at once."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+    """What is answered; to who leaves, mitmproxy answers only what is there at once.
+
+    mitmproxy 12 now and then does not hang up on who leaves: a close that comes while the reader
+    of that connection waits for a lock is lost (proxy/server.py). Nobody here waits for it.
+    """
+    timeout = 1 if leaves else PATIENCE
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as sock:
         sock.sendall(request)
         if leaves:
             sock.shutdown(socket.SHUT_WR)
