@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from regtrace.follow.story import by_start
 from regtrace.follow.strands import Strand, strands, tags_again
-from regtrace.wire.client import HABITS, Client, Family
+from regtrace.wire.client import CONTAINERD_RESOLVER, HABITS, Client, Family
 from regtrace.wire.leg import Kind, Leg
 
 #: Seconds between a ping (or a token without a scope) and the operation that it opens.
@@ -285,9 +285,11 @@ def _belongs(story: Strand, operation: Strand) -> bool:
         return tags_again(story, operation)
     if story.reads_only and operation.reads_only and _another_tag(story, operation):
         return False
-    if story.tag is not None and operation.gave_up_by(story.started):
+    if operation.gave_up_by(story.started) or _pulls_again(story, operation):
         return False
-    if _one_pulls(story, operation) and operation.family in _NEVER_BOTH:
+    if operation.family in CONTAINERD_RESOLVER and (
+        _one_pulls(story, operation) or _was_let_nowhere(story, operation)
+    ):
         return False
     if _begins_copy_again(story, operation):
         return True
@@ -321,16 +323,35 @@ def _apart(one: Strand, other: Strand) -> bool:
     return bool(both) and one.addresses.isdisjoint(other.addresses)
 
 
-#: Whose pushes read nothing, and whose pulls have connections of their own (moby daemon/hosts.go
-#: RegistryHosts, containerd core/remotes/docker/pusher.go).
-_NEVER_BOTH = frozenset({Family.CONTAINERD, Family.DOCKER_CONTAINERD})
-
-
 def _one_pulls(story: Strand, operation: Strand) -> bool:
-    """One has fetched, the other is written to."""
-    return (story.only_fetches and operation.written is not None) or (
-        operation.only_fetches and story.written is not None
+    """One only reads, the other pushes, or looks for what it need not push."""
+    return (_pulls(story) and _pushes(operation)) or (_pulls(operation) and _pushes(story))
+
+
+def _pulls(strand: Strand) -> bool:
+    return strand.only_fetches or strand.only_resolves
+
+
+def _pushes(strand: Strand) -> bool:
+    return strand.written is not None or strand.only_looks_for_blobs
+
+
+def _was_let_nowhere(story: Strand, operation: Strand) -> bool:
+    """No token was given for this very host before: then nothing more is asked of it."""
+    if not operation.was_let_nowhere or story.started < operation.last_seen:
+        return False
+    asked, then = (
+        {leg.url.host for leg in strand.legs if leg.endpoint} for strand in (operation, story)
     )
+    return not asked.isdisjoint(then)
+
+
+def _pulls_again(story: Strand, operation: Strand) -> bool:
+    """It asks for the tag anew of which the other has found the manifest, and fetched blobs."""
+    if operation.family is Family.BUILDKIT or not operation.reads_only:
+        return False  # a build asks again for each of its stages
+    fetched = operation.manifest_found and Kind.BLOB_GET in operation.kinds
+    return fetched and story.tag is not None and story.started > operation.last_seen
 
 
 def _another_tag(story: Strand, operation: Strand) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from regtrace.follow.joins import bare, realms_in, referrer, referring_endpoint
 from regtrace.follow.story import by_start
-from regtrace.wire.client import HABITS, Client, Family
+from regtrace.wire.client import CONTAINERD_RESOLVER, HABITS, Client, Family
 from regtrace.wire.endpoint import Endpoint, Route
 from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind, Leg
 from regtrace.wire.manifest import referenced
@@ -22,6 +22,8 @@ from regtrace.wire.url import Url
 #: Seconds of silence after which the same client asking for the same repository is someone new,
 #: when its family's own back-off is not longer.
 SILENCE = 90.0
+#: Seconds between a failure and what a client does about it that does not wait.
+AT_ONCE = 1.0
 #: Seconds that a leg without an answer is taken to be busy: a large layer over a slow line.
 BUSY = 3600.0
 
@@ -121,6 +123,11 @@ class Strand:
         return self.reads_only and bool(self.kinds & _FETCHES)
 
     @property
+    def only_resolves(self) -> bool:
+        """It asked for the right to read, and for nothing but a manifest then."""
+        return self.reads_only and Kind.TOKEN in self.kinds and not self.kinds & BLOB_KINDS
+
+    @property
     def only_looks_for_blobs(self) -> bool:
         """containers/image asks other repositories for a blob to mount while it pushes."""
         return self.kinds <= _LOOKING and Kind.BLOB_HEAD in self.kinds
@@ -134,11 +141,29 @@ class Strand:
         )
         return lost and self.tag is not None and not self.manifest_found and self.reads_only
 
+    @property
+    def found_nothing(self) -> bool:
+        """Its manifest was not to be had."""
+        return self.reads_only and self.manifest_refused and not self.manifest_found
+
+    @property
+    def was_let_nowhere(self) -> bool:
+        """The last that it was told is that it gets no token."""
+        last = self.last
+        return (
+            last is not None
+            and last.kind is Kind.TOKEN
+            and last.status in {401, 403}
+            and not is_first_form(last)
+        )
+
     def gave_up_by(self, moment: float) -> bool:
-        """Its manifest was not to be had, and its client has stopped trying."""
+        """It failed, and its client has stopped trying."""
         waited = moment - max(self.last_seen, self.busy_until)
-        lost = self.manifest_refused and not self.manifest_found
-        return lost and self.reads_only and waited > HABITS[self.family].throttled_grace
+        was_told_no = self.last is not None and self.last.status in {401, 403, 404}
+        never_waits = was_told_no and self.client is not None and self.family in CONTAINERD_RESOLVER
+        tries_for = AT_ONCE if never_waits else HABITS[self.family].throttled_grace
+        return (self.found_nothing or self.was_let_nowhere) and waited > tries_for
 
     def silent_at(self, moment: float) -> bool:
         return moment - max(self.last_seen, self.busy_until) > self.patience
@@ -298,6 +323,14 @@ def wants_push(leg: Leg) -> bool:
     return any("push" in scope.actions for scope in scopes)
 
 
+def is_first_form(leg: Leg) -> bool:
+    """containerd asks for a token with POST first, and with GET where that is not known (core/
+    remotes/docker/authorizer.go doBearerAuth): the refusal of the first form is never the last."""
+    goes_on = leg.client is not None and leg.client.family in CONTAINERD_RESOLVER
+    refused = leg.status in {400, 401, 404, 405}
+    return leg.kind is Kind.TOKEN and leg.method == "POST" and goes_on and refused
+
+
 def _is_for_mount(leg: Leg) -> bool:
     """Whether a token is for several repositories: containerd and buildkit fetch another one, in
     the middle of a push, to mount from a second repository (containerd
@@ -437,7 +470,7 @@ def _wish(leg: Leg) -> tuple[object, ...] | None:
 
 def _differ(first: Leg, second: Leg) -> bool:
     if first.kind is Kind.TOKEN:
-        return first.method != second.method
+        return (first.method, second.method) == ("POST", "GET")
     return first.bearer is None and second.bearer is not None
 
 

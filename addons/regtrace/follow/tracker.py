@@ -23,10 +23,10 @@ from regtrace.follow.joins import (
 from regtrace.follow.life import Ending, Fate
 from regtrace.follow.operations import group
 from regtrace.follow.story import Chain, Operation, OperationKind, Transfer, by_start
-from regtrace.follow.strands import BUSY, repository_of, wants_push
+from regtrace.follow.strands import BUSY, is_first_form, repository_of, wants_push
 from regtrace.follow.transfers import EARLY, split
 from regtrace.follow.unseen import unseen
-from regtrace.wire.client import HABITS, Client, Family
+from regtrace.wire.client import CONTAINERD_RESOLVER, HABITS, Client, Family
 from regtrace.wire.leg import BLOB_KINDS, MANIFEST_KINDS, UPLOAD_KINDS, Kind, Leg
 from regtrace.wire.manifest import Descriptor, referenced
 from regtrace.wire.url import Url
@@ -138,8 +138,9 @@ def _says_so(operation: Operation) -> bool:
 
 def _operation(legs: list[Leg], sources: dict[str, str], fetched: set[str]) -> Operation:
     kind, client = _kind(legs), _client(legs)
+    # Of buildkit and kaniko the same HEAD may only look for a cache.
     resolves_by_head = (
-        kind is OperationKind.PULL and client is not None and client.family in _RESOLVE_BY_HEAD
+        kind is OperationKind.PULL and client is not None and client.family in CONTAINERD_RESOLVER
     )
     transfers, session = split(chains(legs, sources), resolves_by_head=resolves_by_head)
     ending = _ending(kind, client, transfers, session)
@@ -157,11 +158,6 @@ def _operation(legs: list[Leg], sources: dict[str, str], fetched: set[str]) -> O
         retry_of=_retries(transfers, session),
         unseen=unseen(transfers, session, ending, fetched, sources),
     )
-
-
-#: Clients whose pull begins with a HEAD that must find the manifest. Of buildkit and kaniko the
-#: same HEAD may only look for a cache.
-_RESOLVE_BY_HEAD = frozenset({Family.CONTAINERD, Family.DOCKER_CONTAINERD})
 
 
 def _client(legs: Sequence[Leg]) -> Client | None:
@@ -331,7 +327,7 @@ def _stopped(transfers: Iterable[Transfer], session: Iterable[Chain]) -> bool:
     if not answered:
         return False
     last = max(answered, key=by_start)
-    if not last.refused or last.is_challenge or last.left_by_client or _is_first_form(last):
+    if not last.refused or last.is_challenge or last.left_by_client or is_first_form(last):
         return False
     later = (leg for transfer in transfers for leg in transfer.legs if leg.started > last.started)
     return not any(leg.succeeded or leg.redirects for leg in later)
@@ -357,15 +353,6 @@ def _loops(client: Client | None, transfers: Iterable[Transfer]) -> bool:
     return again >= 2
 
 
-def _is_first_form(leg: Leg) -> bool:
-    """containerd asks for a token with POST first, and with GET where that is not known (core/
-    remotes/docker/authorizer.go doBearerAuth): the refusal of the first form is never the last."""
-    goes_on = leg.client is not None and leg.client.family in _ASK_TWICE
-    refused = leg.status in {400, 401, 404, 405}
-    return leg.kind is Kind.TOKEN and leg.method == "POST" and goes_on and refused
-
-
-_ASK_TWICE = frozenset({Family.CONTAINERD, Family.DOCKER_CONTAINERD})
 _OPENING = frozenset({Kind.PING, Kind.TOKEN, Kind.CONNECT})
 
 

