@@ -85,6 +85,8 @@ class Refusal:
     """The Bearer challenge of the answer."""
     accepted: Leg | None
     """An earlier request for which the same registry took this token."""
+    asked: tuple[Scope, ...]
+    """What any token was asked for before."""
 
     @property
     def jwt(self) -> Jwt | None:
@@ -117,6 +119,13 @@ class Refusal:
         not say what it grants."""
         granted = self.jwt.access if self.jwt else None
         return lacking(self.needs, granted) if granted is not None else ()
+
+    @property
+    def unasked(self) -> tuple[Scope, ...]:
+        """The rights on its own repository that the request needed, and no token was asked for;
+        nothing where the token was fetched past this proxy."""
+        missing = lacking(self.needs, self.asked) if self.grant is not None else ()
+        return tuple(scope for scope in missing if scope.name == self.leg.repository)
 
     @property
     def foreign(self) -> tuple[Scope, ...]:
@@ -209,6 +218,11 @@ def needed(leg: Leg) -> tuple[Scope, ...]:
     return scopes + ((Scope("repository", "", source, frozenset({"pull"})),) if source else ())
 
 
+def action_of(scope: Scope) -> str:
+    """The most that a scope is about, as a verb."""
+    return next((name for name in ("push", "pull", "delete") if name in scope.actions), "use")
+
+
 def somebody_logged_in(legs: Sequence[Leg]) -> bool:
     """Whether any request carried a user's credentials, or a token that a user had been given
     where this proxy could not see it."""
@@ -245,8 +259,11 @@ def read_refusals(legs: Iterable[Leg], grants: Iterable[Grant]) -> tuple[Refusal
     """Every refusal of a Bearer token by a registry, by start."""
     given = {grant.token.sha256: grant for grant in reversed(list(grants))}
     took: dict[tuple[str, str], Leg] = {}
+    asked: dict[Scope, None] = {}
     refusals: list[Refusal] = []
     for leg in legs:
+        if leg.token_request is not None:
+            asked.update(dict.fromkeys(leg.token_request.scopes))
         if leg.bearer is None or leg.kind in _ELSEWHERE:
             continue
         place = (leg.bearer.sha256, leg.url.authority)
@@ -258,6 +275,7 @@ def read_refusals(legs: Iterable[Leg], grants: Iterable[Grant]) -> tuple[Refusal
                 grant=given.get(leg.bearer.sha256),
                 challenge=next(bearer, None),
                 accepted=took.get(place),
+                asked=tuple(asked),
             )
             refusals.append(refusal)
         elif leg.succeeded or leg.redirects or leg.status == 404:

@@ -22,6 +22,7 @@ from regtrace.diagnose.rules.token.realm_mismatch import realm_mismatch
 from regtrace.diagnose.rules.token.realm_scheme_downgrade import realm_scheme_downgrade
 from regtrace.diagnose.rules.token.realm_unreachable import realm_unreachable
 from regtrace.diagnose.rules.token.realm_wrong_port import realm_wrong_port
+from regtrace.diagnose.rules.token.token_asked_for_too_little import token_asked_for_too_little
 from regtrace.diagnose.rules.token.token_audience_mismatch import token_audience_mismatch
 from regtrace.diagnose.rules.token.token_bad_credentials import token_bad_credentials
 from regtrace.diagnose.rules.token.token_clock_skew import token_clock_skew
@@ -73,4 +74,5 @@ RULES: tuple[Rule, ...] = (
     realm_mismatch,
     token_server_error,
     account_not_permitted,
+    token_asked_for_too_little,
 )

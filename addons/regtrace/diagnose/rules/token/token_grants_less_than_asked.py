@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regtrace.diagnose.facts import Facts
-from regtrace.diagnose.facts.tokens import Refusal
+from regtrace.diagnose.facts.tokens import Refusal, action_of
 from regtrace.diagnose.rule import (
     DOES_NOT_APPLY,
     PASSES,
@@ -15,6 +15,7 @@ from regtrace.diagnose.rule import (
     rule,
 )
 from regtrace.follow.story import Operation
+from regtrace.wire.client import Family
 from regtrace.wire.leg import Kind
 from regtrace.wire.scope import Scope
 from regtrace.wire.term import Term, TermKind, host, plain
@@ -140,7 +141,7 @@ def token_grants_less_than_asked(operation: Operation, facts: Facts) -> Verdict:
         confidence=Confidence.CERTAIN if said and first.lacks else Confidence.LIKELY,
         transfer=facts.transfer_of(first.leg),
         fields={
-            "action": plain(_action(missing)),
+            "action": plain(action_of(missing)),
             "repository": Term(TermKind.REPOSITORY, missing.name),
             "needed": Term(TermKind.SCOPE, str(missing)),
             "granted": _granted(first, missing),
@@ -151,7 +152,7 @@ def token_grants_less_than_asked(operation: Operation, facts: Facts) -> Verdict:
 
 
 def _is_too_small(refusal: Refusal) -> bool:
-    if refusal.error not in {None, "insufficient_scope"}:
+    if refusal.error not in {None, "insufficient_scope"} or not _asked_for_enough(refusal):
         return False
     # Of a mount, the right to read the other repository is not what a push fails by.
     other = refusal.leg.url.param("from")
@@ -160,8 +161,11 @@ def _is_too_small(refusal: Refusal) -> bool:
     return any(scope.name != other for scope in refusal.lacks)
 
 
-def _action(scope: Scope) -> str:
-    return next((name for name in ("push", "pull", "delete") if name in scope.actions), "use")
+def _asked_for_enough(refusal: Refusal) -> bool:
+    """Of a token that was fetched past this proxy, only where the program is known to."""
+    client = refusal.leg.client
+    known = client is not None and client.family is not Family.UNKNOWN
+    return not refusal.unasked and (known or refusal.grant is not None)
 
 
 def _granted(refusal: Refusal, missing: Scope) -> Term:
