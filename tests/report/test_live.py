@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from regtrace.diagnose.rules.storage import storage_403_on_head
 from regtrace.follow.tracker import Tracker
 from regtrace.redact.redactor import Level, Redactor
@@ -97,11 +99,17 @@ def test_a_layer_that_is_being_sent_is_told_when_it_begins() -> None:
     assert [line.rpartition(": ")[2] for line in lines] == ["uploading"]
 
 
-def test_what_every_push_has_is_no_news() -> None:
+@pytest.mark.parametrize(
+    "client",
+    [
+        "docker/20.10.24\nGET /v2/ -> 401",
+        "containerd/1.6.20\nHEAD blob L1 -> 401\ntoken push,pull team/app POST -> 404",
+    ],
+)
+def test_what_every_push_has_is_no_news(client: str) -> None:
     lines = told(
-        """
-        client docker/20.10.24
-        GET /v2/                 -> 401
+        f"""
+        client {client}
         token push,pull team/app -> 200
         HEAD blob L1             -> 404
         """

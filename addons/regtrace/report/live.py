@@ -13,6 +13,7 @@ from regtrace.diagnose.engine import Diagnosis, Examiner, examine
 from regtrace.diagnose.rules import LAST_RESORT
 from regtrace.follow.life import Fate
 from regtrace.follow.story import Operation, Transfer
+from regtrace.follow.strands import is_first_form
 from regtrace.redact.redactor import Redactor
 from regtrace.report.naming import client_name, operation_name, transfer_name
 from regtrace.report.visible import clock, rate, size, visible
@@ -168,6 +169,8 @@ def _carried(leg: Leg) -> bool:
 
 
 def _is_routine(leg: Leg) -> bool:
-    """Answers that every push has: not there yet, log in first, an unwanted session left alone."""
+    """Answers that every push has: not there yet, log in first, an unwanted session left alone,
+    a token not given to who asks by POST."""
     probing = leg.method in {"HEAD", "GET"} and leg.status == 404
-    return probing or leg.status == 401 or leg.kind is Kind.UPLOAD_CANCEL
+    left_alone = leg.kind is Kind.UPLOAD_CANCEL
+    return probing or leg.status == 401 or left_alone or is_first_form(leg)
