@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from regtrace.follow.story import by_start
-from regtrace.follow.strands import Strand, strands, tags_again
+from regtrace.follow.strands import AT_ONCE, Strand, strands, tags_again
 from regtrace.wire.client import CONTAINERD_RESOLVER, HABITS, Client, Family
 from regtrace.wire.leg import Kind, Leg
 
@@ -27,8 +27,6 @@ PRELUDE = 60.0
 #: Seconds in which podman and skopeo begin a whole copy again (containers common/pkg/retry), and
 #: in which a client that failed at a mirror asks the next host.
 AGAIN = 10.0
-#: Seconds in which a client that can't reach a mirror, or not its ``/v2/``, asks the next host.
-NEXT = 1.0
 #: Who can be told of mirrors, and falls back from them when it pulls.
 _HAVE_MIRRORS = frozenset(
     {
@@ -125,13 +123,13 @@ def _pings_given(preludes: list[Strand], stories: Iterable[Strand]) -> list[Stra
 def _opener(
     story: Strand, waiting: Mapping[tuple[object, ...], list[Strand]], given: set[int]
 ) -> Strand | None:
-    """The last ping before it: on its own connection, else by the same client."""
+    """The last ping before it: on its own connection, else by the same client. Where that opened
+    another one, those that were sent at the same time are left."""
     for place in (*_lines(story), *_places(story)):
-        pings = waiting.get(place, [])
-        while pings and id(pings[-1]) in given:
-            pings.pop()
-        for ping in reversed(pings[-MOST_SERVED:]):
-            soon = story.started - ping.started <= PRELUDE
+        pings = waiting.get(place, [])[-MOST_SERVED:]
+        for ping in reversed(pings):
+            longest = PRELUDE if ping is pings[-1] else AGAIN
+            soon = story.started - ping.started <= longest
             fits = soon and _same_client(story, ping) and not _apart(story, ping)
             if fits and id(ping) not in given:
                 return ping
@@ -256,6 +254,7 @@ def _wrote_it_then(question: Strand, pushes: list[Strand]) -> list[Strand]:
         for push in pushes[after : after + MOST_SERVED]
         if push.started - question.last_seen <= AGAIN
         and (push.repository, push.tag) == (question.repository, question.tag)
+        and push.family not in _PING_ONCE
         and _same_client(question, push)
         and _same_registry(question, push)
     ][:1]
@@ -287,9 +286,7 @@ def _belongs(story: Strand, operation: Strand) -> bool:
         return False
     if operation.gave_up_by(story.started) or _pulls_again(story, operation):
         return False
-    if operation.family in CONTAINERD_RESOLVER and (
-        _one_pulls(story, operation) or _was_let_nowhere(story, operation)
-    ):
+    if operation.family in CONTAINERD_RESOLVER and _is_another_command(story, operation):
         return False
     if _begins_copy_again(story, operation):
         return True
@@ -323,6 +320,15 @@ def _apart(one: Strand, other: Strand) -> bool:
     return bool(both) and one.addresses.isdisjoint(other.addresses)
 
 
+def _is_another_command(story: Strand, operation: Strand) -> bool:
+    """Of clients that have connections and tokens of their own for each (CONTAINERD_RESOLVER)."""
+    return (
+        _one_pulls(story, operation)
+        or _got_no_token(story, operation)
+        or _left_its_challenge(story, operation)
+    )
+
+
 def _one_pulls(story: Strand, operation: Strand) -> bool:
     """One only reads, the other pushes, or looks for what it need not push."""
     return (_pulls(story) and _pushes(operation)) or (_pulls(operation) and _pushes(story))
@@ -336,14 +342,23 @@ def _pushes(strand: Strand) -> bool:
     return strand.written is not None or strand.only_looks_for_blobs
 
 
-def _was_let_nowhere(story: Strand, operation: Strand) -> bool:
+def _got_no_token(story: Strand, operation: Strand) -> bool:
     """No token was given for this very host before: then nothing more is asked of it."""
-    if not operation.was_let_nowhere or story.started < operation.last_seen:
+    if not operation.got_no_token or story.started < operation.last_seen:
         return False
     asked, then = (
         {leg.url.host for leg in strand.legs if leg.endpoint} for strand in (operation, story)
     )
     return not asked.isdisjoint(then)
+
+
+def _left_its_challenge(story: Strand, operation: Strand) -> bool:
+    """It was told to log in and has not for a while; who begins now has not logged in either."""
+    if operation.last is None or not operation.last.is_challenge:
+        return False
+    waited = story.started - operation.last_seen > HABITS[operation.family].grace
+    first = min(story.legs, key=by_start)
+    return waited and first.credentials is None and not first.succeeded
 
 
 def _pulls_again(story: Strand, operation: Strand) -> bool:
@@ -383,6 +398,8 @@ def _begins_copy_again(story: Strand, operation: Strand) -> bool:
     a 502 to 504 (containers common/pkg/retry/retry.go)."""
     if operation.family is not Family.CONTAINERS_IMAGE or story.ping_at is None:
         return False
+    if _one_pulls(story, operation):
+        return False
     if not 0.5 <= story.started - operation.last_seen <= AGAIN:
         return False
     last = operation.last
@@ -392,6 +409,8 @@ def _begins_copy_again(story: Strand, operation: Strand) -> bool:
 def _asks_next_host(story: Strand, operation: Strand) -> bool:
     """A mirror lacked the image or a part, so its registry is asked (docker, containers/image)."""
     if not HABITS[operation.family].pings or _same_registry(story, operation):
+        return False
+    if _one_pulls(story, operation):
         return False
     last = operation.last
     refused = last is not None and last.refused
@@ -418,19 +437,26 @@ def _attached(preludes: Iterable[Strand], operations: list[Strand]) -> list[Stra
     alone: list[Strand] = []
     latest: dict[tuple[str | None, str], Strand] = {}
     for prelude in preludes:
-        served = _served(prelude, known) or _found_elsewhere(prelude, pulls)
-        if served is not None:
-            served.take(prelude)
-            continue
         names = prelude.hosts | prelude.led_to
         places = [(prelude.client_host, name) for name in sorted(names)]
         kin = next((latest[place] for place in places if place in latest), None)
-        if kin is None or kin.silent_at(prelude.started) or not _same_attempt(prelude, kin):
+        if kin is not None and not _same_attempt(prelude, kin):
+            kin = None
+        served = _served(prelude, known) or _found_elsewhere(prelude, pulls)
+        if served is not None and (kin is None or _gap(prelude, served) <= _gap(prelude, kin)):
+            served.take(prelude)
+            continue
+        if kin is None:
             alone.append(kin := prelude)
         else:
             kin.take(prelude)
         latest.update(dict.fromkeys(places, kin))
     return sorted(operations + alone, key=_by_start)
+
+
+def _gap(one: Strand, other: Strand) -> float:
+    """Seconds in which neither was heard of."""
+    return max(one.started - other.last_seen, other.started - one.last_seen, 0.0)
 
 
 def _served(prelude: Strand, known: Mapping[tuple[str | None, str], list[Strand]]) -> Strand | None:
@@ -467,7 +493,7 @@ def _found_elsewhere(prelude: Strand, pulls: Mapping[str | None, list[Strand]]) 
     found = pulls.get(prelude.client_host, [])
     after = bisect_right(found, prelude.last_seen, key=lambda op: op.started)
     for operation in found[after : after + 1]:
-        soon = operation.started - prelude.last_seen <= NEXT
+        soon = operation.started - prelude.last_seen <= AT_ONCE
         if soon and operation.family in _HAVE_MIRRORS and _same_client(prelude, operation):
             return operation
     return None
@@ -486,21 +512,42 @@ def _may_serve(prelude: Strand, operation: Strand) -> bool:
     return prelude.ping_at is None or operation.ping_at is None
 
 
+#: What says nothing of a repository; of other requests, ``/v1/_ping``.
+_ASKS_NOTHING = frozenset({Kind.PING, Kind.CONNECT, Kind.OTHER})
+
+
 def _is_another_attempt(prelude: Strand, operation: Strand) -> bool:
     """Refused, or a ping beside the operation's own, and longer before or after than the client
     would go on with one thing; or refused after a push was in place."""
-    if prelude.kinds - {Kind.PING, Kind.CONNECT}:
+    if prelude.kinds - _ASKS_NOTHING:
         return False
     refused = all(leg.refused and not leg.is_challenge for leg in prelude.legs)
     if not refused and (prelude.ping_at is None or operation.ping_at is None):
         return False
+    before = operation.started - prelude.last_seen
     after = prelude.started - max(operation.last_seen, operation.busy_until)
-    waits = AGAIN if Kind.PING in prelude.kinds else max(AGAIN, HABITS[operation.family].grace)
-    if after > (0.0 if refused and operation.done is not None else waits):
+    if before > (AT_ONCE if operation.family in _PING_ONCE else AGAIN):
         return True
-    return operation.started - prelude.last_seen > AGAIN
+    return after > _goes_on_for(operation, prelude) if refused else after > AGAIN
+
+
+#: Who does not come back to a registry that can't be reached or refuses its ping.
+_PING_ONCE = CONTAINERD_RESOLVER | {Family.DOCKER, Family.DOCKER_CLI}
+
+
+def _goes_on_for(operation: Strand, prelude: Strand) -> float:
+    """Seconds in which what is refused may still be a part of it."""
+    if operation.done is not None:
+        return 0.0
+    last = operation.last
+    if operation.may_be_whole or (last is not None and last.status in {401, 403, 404}):
+        return AT_ONCE
+    only_connects = prelude.kinds == {Kind.CONNECT}
+    return max(AGAIN, HABITS[operation.family].grace) if only_connects else AGAIN
 
 
 def _same_attempt(prelude: Strand, other: Strand) -> bool:
     """One client trying in vain: its ping, and the tunnels it could not open after it."""
+    if other.silent_at(prelude.started) or other.gave_up_by(prelude.started):
+        return False
     return not prelude.is_login and not other.is_login and _same_client(prelude, other)

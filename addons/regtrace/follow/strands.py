@@ -147,23 +147,28 @@ class Strand:
         return self.reads_only and self.manifest_refused and not self.manifest_found
 
     @property
-    def was_let_nowhere(self) -> bool:
-        """The last that it was told is that it gets no token."""
+    def may_be_whole(self) -> bool:
+        """A pull that lacks nothing that it asked for."""
+        read = self.reads_only and self.manifest_found
+        return read and self.last is not None and self.last.succeeded
+
+    @property
+    def got_no_token(self) -> bool:
+        """That was the last answer."""
         last = self.last
-        return (
-            last is not None
-            and last.kind is Kind.TOKEN
-            and last.status in {401, 403}
-            and not is_first_form(last)
-        )
+        refused = last is not None and last.kind is Kind.TOKEN and last.status in {401, 403}
+        return last is not None and refused and not is_first_form(last)
 
     def gave_up_by(self, moment: float) -> bool:
         """It failed, and its client has stopped trying."""
+        if self.last is None or not (self.found_nothing or _is_error(self.last)):
+            return False
         waited = moment - max(self.last_seen, self.busy_until)
-        was_told_no = self.last is not None and self.last.status in {401, 403, 404}
-        never_waits = was_told_no and self.client is not None and self.family in CONTAINERD_RESOLVER
-        tries_for = AT_ONCE if never_waits else HABITS[self.family].throttled_grace
-        return (self.found_nothing or self.was_let_nowhere) and waited > tries_for
+        habits, status = HABITS[self.family], self.last.status or 0
+        never_waits = self.client is not None and self.family in CONTAINERD_RESOLVER
+        if never_waits and 400 <= status < 500 and status not in {408, 429}:
+            return waited > AT_ONCE
+        return waited > (habits.throttled_grace if status == 429 else habits.grace)
 
     def silent_at(self, moment: float) -> bool:
         return moment - max(self.last_seen, self.busy_until) > self.patience
@@ -299,6 +304,14 @@ class Strand:
         self.is_login = self.is_login or other.is_login
 
 
+def _is_error(leg: Leg) -> bool:
+    """No answer that a client goes on from as a matter of course."""
+    asked = leg.status == 404 and leg.kind in _QUESTIONS
+    return leg.refused and not (leg.is_challenge or asked or is_first_form(leg))
+
+
+#: To these, "not there" is an answer like another: signatures, caches, what is still to be pushed.
+_QUESTIONS = (MANIFEST_KINDS - {Kind.MANIFEST_PUT}) | {Kind.BLOB_HEAD, Kind.REFERRERS, Kind.TAGS}
 _FETCHES = frozenset({Kind.MANIFEST_GET, Kind.BLOB_GET})
 _LOOKING = frozenset({Kind.BLOB_HEAD, Kind.STORAGE, Kind.TOKEN})
 

@@ -59,7 +59,7 @@ CONNECT registry.test:443    -> ! client-tls: The client does not trust the cert
     silent="""
 client docker/20.10.24
 CONNECT registry.test:443    -> ! client-tls: The client does not trust the certificate (unknown ca)
-+60s GET /v2/                -> 401    # the authority was installed in between
++20s GET /v2/                -> 401    # the authority was installed in between
 """,
 )
 def client_does_not_trust_mitm_ca(operation: Operation, facts: Facts) -> Verdict:

@@ -58,7 +58,7 @@ CONNECT registry.test:443    -> ! server-tls: Certificate verify failed: self-si
     silent="""
 client docker/20.10.24
 CONNECT registry.test:443    -> ! server-tls: Certificate verify failed: self-signed certificate
-+60s GET /v2/                -> 401    # the proxy was given the authority in between
++20s GET /v2/                -> 401    # the proxy was given the authority in between
 """,
     also_fires=(
         """
