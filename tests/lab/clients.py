@@ -72,6 +72,25 @@ def docker_pull(step: Step, reference: str, folder: Path) -> list[str]:
     return ["docker", "pull", reference]
 
 
+def docker_build(step: Step, reference: str, folder: Path) -> list[str]:
+    """docker build with BuildKit, FROM an image of the registry"""
+    return _build(reference, f"FROM {reference}", [], folder)
+
+
+def docker_build_cached(step: Step, reference: str, folder: Path) -> list[str]:
+    """docker build with BuildKit, which looks for its cache in the registry"""
+    return _build(reference, "FROM scratch", [f"--cache-from={reference}"], folder)
+
+
+def _build(reference: str, base: str, options: list[str], folder: Path) -> list[str]:
+    """The engine asks the registry; its token is fetched by the command itself, which knows no
+    certs.d."""
+    trusted = _authority(reference.partition("/")[0])
+    (folder / "Dockerfile").write_text(f"{base}\nCOPY Dockerfile /\n")
+    build = ["docker", "build", "--progress=plain", *options, "."]
+    return ["env", f"SSL_CERT_FILE={trusted}", *build]
+
+
 def docker_login(step: Step, reference: str, folder: Path) -> list[str]:
     """docker login, with the account that `log_in` has left"""
     return ["docker", "login", reference.partition("/")[0]]
@@ -135,6 +154,8 @@ def ctr_pull(step: Step, reference: str, folder: Path) -> list[str]:
 CLIENTS: dict[str, Callable[[Step, str, Path], list[str]]] = {
     "docker-push": docker_push,
     "docker-pull": docker_pull,
+    "docker-build": docker_build,
+    "docker-build-cached": docker_build_cached,
     "docker-login": docker_login,
     "skopeo-push": skopeo_push,
     "skopeo-push-index": skopeo_push_index,
@@ -195,6 +216,7 @@ def environment(proxy: str | None) -> dict[str, str]:
     variables = {
         **os.environ,
         "DOCKER_HOST": dockerd.SOCKET,
+        "DOCKER_BUILDKIT": "1",
         "REGISTRY_AUTH_FILE": str(_ACCOUNTS),
         "CONTAINERD_ADDRESS": str(containerd.SOCKET),
         "CONTAINERD_SNAPSHOTTER": "native",  # as vfs: the box has no file system for overlays
@@ -246,12 +268,16 @@ def set_up_trust(registry: str, *, proxy: bool = True, scheme: str = "https") ->
     docker, skopeo, podman and buildah all read the same folder, ctr another one that names the
     same file. They read it for each push and pull, and use it for its token and storage leg, too.
     """
-    authority = _file(Path("/etc/docker/certs.d") / registry / "ca.crt")
+    authority = _file(_authority(registry))
     authorities = [keys.CA, mitmdump.CA] if proxy and mitmdump.CA.exists() else [keys.CA]
     authority.write_text("".join(path.read_text() for path in authorities))
     # containerd 1.6 wants the table `host`, empty or not.
     hosts = f'server = "{scheme}://{registry}"\nca = "{authority}"\n[host]\n'
     _file(_CTR_HOSTS / registry / "hosts.toml").write_text(hosts)
+
+
+def _authority(registry: str) -> Path:
+    return Path("/etc/docker/certs.d") / registry / "ca.crt"
 
 
 def forget() -> None:

@@ -284,7 +284,9 @@ def _belongs(story: Strand, operation: Strand) -> bool:
         return tags_again(story, operation)
     if story.reads_only and operation.reads_only and _another_tag(story, operation):
         return False
-    if operation.gave_up_by(story.started) or _pulls_again(story, operation):
+    if operation.gave_up_by(story.started):
+        return False
+    if story.tag is not None and operation.was_read_by(story.started):
         return False
     if operation.family in CONTAINERD_RESOLVER and _is_another_command(story, operation):
         return False
@@ -359,14 +361,6 @@ def _left_its_challenge(story: Strand, operation: Strand) -> bool:
     waited = story.started - operation.last_seen > HABITS[operation.family].grace
     first = min(story.legs, key=by_start)
     return waited and first.credentials is None and not first.succeeded
-
-
-def _pulls_again(story: Strand, operation: Strand) -> bool:
-    """It asks for the tag anew of which the other has found the manifest, and fetched blobs."""
-    if operation.family is Family.BUILDKIT or not operation.reads_only:
-        return False  # a build asks again for each of its stages
-    fetched = operation.manifest_found and Kind.BLOB_GET in operation.kinds
-    return fetched and story.tag is not None and story.started > operation.last_seen
 
 
 def _another_tag(story: Strand, operation: Strand) -> bool:

@@ -146,6 +146,16 @@ class Strand:
         """Its manifest was not to be had."""
         return self.reads_only and self.manifest_refused and not self.manifest_found
 
+    def was_read_by(self, moment: float) -> bool:
+        """A pull that found its manifest and what it wanted of it: who asks for the tag then is at
+        another. A build asks again for each of its stages."""
+        if not self.reads_only or not self.manifest_found or self.family is Family.BUILDKIT:
+            return False
+        idle = moment - max(self.last_seen, self.busy_until)
+        if Kind.BLOB_GET in self.kinds:
+            return idle > 0.0
+        return self.family in CONTAINERD_RESOLVER and idle > AT_ONCE
+
     @property
     def may_be_whole(self) -> bool:
         """A pull that lacks nothing that it asked for."""
@@ -461,7 +471,7 @@ def _second_tries(legs: Iterable[Leg]) -> dict[str, str]:
         if first is not None:
             second[first.id] = leg.id
             tries.remove(first)
-        if leg.status in {400, 401, 404, 405} and len(tries) < _MOST_TRIES:
+        elif leg.status in {400, 401, 404, 405} and len(tries) < _MOST_TRIES:
             waiting.setdefault(wish, tries).append(leg)
     return second
 
@@ -483,7 +493,8 @@ def _wish(leg: Leg) -> tuple[object, ...] | None:
 
 def _differ(first: Leg, second: Leg) -> bool:
     if first.kind is Kind.TOKEN:
-        return (first.method, second.method) == ("POST", "GET")
+        at_once = second.started - first.last_seen <= AT_ONCE
+        return first.method != second.method and (at_once or first.method == "POST")
     return first.bearer is None and second.bearer is not None
 
 
@@ -609,10 +620,11 @@ def _begins_anew(leg: Leg, piece: Strand) -> bool:
         return leg.started >= piece.done.last_seen and leg.kind in _BEGINNINGS
     # One pull after another: each asks for its own tag, or once more for one that was not there.
     reading = leg.kind in {Kind.MANIFEST_HEAD, Kind.MANIFEST_GET} and piece.reads_only
-    if reading and leg.tag == piece.tag and piece.gave_up_by(leg.started):
+    if not reading or None in {leg.tag, piece.tag} or is_attachment(leg.tag or ""):
+        return False
+    if piece.gave_up_by(leg.started) or piece.was_read_by(leg.started - AT_ONCE):
         return True
-    other = piece.tag is not None and leg.tag not in {None, piece.tag}
-    return reading and other and piece.manifest_found and not is_attachment(leg.tag or "")
+    return leg.tag != piece.tag and piece.manifest_found
 
 
 _BEGINNINGS = BLOB_KINDS | MANIFEST_KINDS | {Kind.TOKEN}

@@ -138,9 +138,11 @@ def _says_so(operation: Operation) -> bool:
 
 def _operation(legs: list[Leg], sources: dict[str, str], fetched: set[str]) -> Operation:
     kind, client = _kind(legs), _client(legs)
-    # Of buildkit and kaniko the same HEAD may only look for a cache.
     resolves_by_head = (
-        kind is OperationKind.PULL and client is not None and client.family in CONTAINERD_RESOLVER
+        kind is OperationKind.PULL
+        and client is not None
+        and client.family in CONTAINERD_RESOLVER
+        and not client.may_do_without
     )
     transfers, session = split(chains(legs, sources), resolves_by_head=resolves_by_head)
     ending = _ending(kind, client, transfers, session)

@@ -8,6 +8,9 @@ from regtrace.diagnose.rules.registry.deletion_unsupported import deletion_unsup
 from regtrace.diagnose.rules.registry.digest_invalid import digest_invalid
 from regtrace.diagnose.rules.registry.manifest_accept_too_narrow import manifest_accept_too_narrow
 from regtrace.diagnose.rules.registry.manifest_invalid import manifest_invalid
+from regtrace.diagnose.rules.registry.manifest_not_there_for_build import (
+    manifest_not_there_for_build,
+)
 from regtrace.diagnose.rules.registry.manifest_references_missing_blob import (
     manifest_references_missing_blob,
 )
@@ -63,4 +66,5 @@ RULES: tuple[Rule, ...] = (
     v1_fallback,
     deletion_unsupported,
     rate_limit_nearly_used_up,
+    manifest_not_there_for_build,
 )
