@@ -87,3 +87,31 @@ def test_of_containerd(first: str, second: str, pause: str) -> None:
         other = other.replace("c=", "c=1")
     story = one + other.replace("    HEAD", f"    +{pause} HEAD", 1)
     check(story, told + told_then.lstrip("\n"))
+
+
+def test_a_copy_within_one_repository() -> None:
+    """skopeo reads as one client and writes as another, which fetches a token for each layer."""
+    check(
+        """
+        client skopeo/1.9.3
+        GET /v2/ c=1 -> 401
+        token pull team/app -> 200
+        GET manifest a [cfg L1 L2] c=2 -> 200
+        GET /v2/ c=3 -> 401
+        token push,pull team/app -> 200
+        HEAD blob L1 c=4 -> 200
+        token push,pull team/app -> 200
+        HEAD blob L2 c=5 -> 200
+        HEAD blob cfg c=6 -> 200
+        PUT manifest b [cfg L1 L2] c=7 -> 201
+        """,
+        """
+        pull team/app a: ok
+          manifest a downloaded
+        push team/app b: ok
+          L1 existed
+          L2 existed
+          cfg existed
+          manifest b uploaded
+        """,
+    )

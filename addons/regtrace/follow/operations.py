@@ -207,7 +207,8 @@ def _joined(stories: Iterable[Strand]) -> list[Strand]:
     # Manifests first: they say which blobs are whose.
     undecided.sort(key=lambda pair: (-len(pair[0].digests), *_by_start(pair[0])))
     for story, hosts in undecided:
-        _likeliest(story, hosts).take(story)
+        # What the others have taken since may show that they are over, or are another's.
+        _likeliest(story, [op for op in hosts if _belongs(story, op)] or hosts).take(story)
     return _with_their_questions(operations)
 
 
@@ -261,10 +262,12 @@ def _wrote_it_then(question: Strand, pushes: list[Strand]) -> list[Strand]:
 
 
 def _likeliest(story: Strand, hosts: Iterable[Strand]) -> Strand:
-    """The one that knows most of its digests, then the one heard of last. Each has one image."""
+    """The one that goes its way, to or from the registry, then the one that knows most of its
+    digests, then the one heard of last. Each has one image."""
     return max(
         hosts,
         key=lambda op: (
+            not _one_pulls(story, op),
             not story.tagged or not op.tagged or bool(story.tagged & op.tagged),
             len(op.digests & story.digests),
             op.last_seen,
