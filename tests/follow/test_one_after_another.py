@@ -89,6 +89,12 @@ def test_of_containerd(first: str, second: str, pause: str) -> None:
     check(story, told + told_then.lstrip("\n"))
 
 
+def test_five_commands_of_containerd() -> None:
+    steps = ["pull", "push denied", "pull denied", "push", "pull of nothing"]
+    stories = [COMMANDS[step][0].replace("    HEAD", "    +3s HEAD", 1) for step in steps]
+    check("".join(stories), "".join(COMMANDS[step][1].rstrip() for step in steps))
+
+
 def test_a_copy_within_one_repository() -> None:
     """skopeo reads as one client and writes as another, which fetches a token for each layer."""
     check(

@@ -535,3 +535,18 @@ def test_kaniko_finds_no_layer_in_its_cache() -> None:
         """
     )
     assert told.ending is Ending.INCOMPLETE
+
+
+def test_docker_manifest_inspect_asks_for_more_than_it_needs() -> None:
+    check(
+        """
+        client "Docker-Client/20.10.24 (linux)"
+        GET /v2/ -> 401
+        token push,pull team/app -> 200
+        GET manifest 2 -> 404 MANIFEST_UNKNOWN
+        """,
+        """
+        pull team/app 2: failed
+          manifest 2 failed
+        """,
+    )

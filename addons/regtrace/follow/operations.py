@@ -197,6 +197,8 @@ def _joined(stories: Iterable[Strand]) -> list[Strand]:
     tables = _Open()
     for story in stories:
         hosts = [op for op in tables.candidates(story) if _belongs(story, op)]
+        if story.kinds == {Kind.TOKEN}:
+            hosts = [op for op in hosts if _was_just_challenged(op, story.started)] or hosts
         if not hosts:
             operations.append(story)
             tables.add(story)
@@ -210,6 +212,11 @@ def _joined(stories: Iterable[Strand]) -> list[Strand]:
         # What the others have taken since may show that they are over, or are another's.
         _likeliest(story, [op for op in hosts if _belongs(story, op)] or hosts).take(story)
     return _with_their_questions(operations)
+
+
+def _was_just_challenged(operation: Strand, moment: float) -> bool:
+    """And so is the one that a token is fetched for; in many at once, each may be."""
+    return 0.0 <= moment - operation.challenged_at <= AT_ONCE
 
 
 def _with_their_questions(operations: list[Strand]) -> list[Strand]:

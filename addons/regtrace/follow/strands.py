@@ -84,6 +84,8 @@ class Strand:
     """When the first token was granted that also reads the repository of a mount."""
     push_token_until: float = _NEVER
     token_refused_at: float = _NEVER
+    challenged_at: float = _NEVER
+    """When it was last told to log in."""
     ping_at: float | None = None
     """When the registry answered its ping."""
     traces: dict[str, str] = field(default_factory=dict)
@@ -201,6 +203,8 @@ class Strand:
             self.ping_at = leg.started if self.ping_at is None else self.ping_at
         if leg.bearer and leg.status == 401:
             self.token_refused_at = max(self.token_refused_at, leg.started)
+        if leg.is_challenge:
+            self.challenged_at = max(self.challenged_at, leg.last_seen)
         if leg.digest:
             self.digests.add(leg.digest)
         if leg.kind in MANIFEST_KINDS:
@@ -310,6 +314,7 @@ class Strand:
         self.mount_token_at = _first(self.mount_token_at, other.mount_token_at)
         self.push_token_until = max(self.push_token_until, other.push_token_until)
         self.token_refused_at = max(self.token_refused_at, other.token_refused_at)
+        self.challenged_at = max(self.challenged_at, other.challenged_at)
         self.ping_at = _first(self.ping_at, other.ping_at)
         self.is_login = self.is_login or other.is_login
 

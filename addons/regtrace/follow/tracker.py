@@ -200,7 +200,7 @@ def _kind(legs: Sequence[Leg]) -> OperationKind:
     if kinds & (UPLOAD_KINDS | {Kind.MANIFEST_PUT}):
         only_asked = kinds & (BLOB_KINDS | MANIFEST_KINDS) == _PERMISSION_PROBE
         return OperationKind.OTHER if only_asked else OperationKind.PUSH
-    if any(wants_push(leg) for leg in legs if leg.kind is Kind.TOKEN):
+    if any(wants_push(leg) for leg in legs if leg.kind is Kind.TOKEN) and not _only_inspects(legs):
         return OperationKind.PUSH
     if kinds <= {Kind.STORAGE, Kind.CONNECT} and Kind.STORAGE in kinds:
         return OperationKind.PULL if any(map(_fetches, legs)) else OperationKind.OTHER
@@ -217,6 +217,14 @@ def _kind(legs: Sequence[Leg]) -> OperationKind:
     if any(leg.kind is Kind.TOKEN or (leg.kind is Kind.PING and leg.credentials) for leg in legs):
         return OperationKind.LOGIN
     return OperationKind.OTHER
+
+
+def _only_inspects(legs: Sequence[Leg]) -> bool:
+    """``docker manifest inspect`` and ``create`` ask for the right to push, and only read (docker/
+    cli internal/registryclient)."""
+    client = _client(legs)
+    cli = client is not None and client.family is Family.DOCKER_CLI
+    return cli and any(leg.kind is Kind.MANIFEST_GET for leg in legs)
 
 
 def _fetches(leg: Leg) -> bool:
