@@ -121,3 +121,26 @@ def test_a_copy_within_one_repository() -> None:
           manifest b uploaded
         """,
     )
+
+
+def test_docker_manifest_create_then_push() -> None:
+    opened = "GET /v2/ -> 401\ntoken push,pull team/app -> 200\n"
+    check(
+        f"""
+        client "Docker-Client/20.10.24 (linux)"
+        image M1 = cfg L1
+        index I1 = M1
+        {opened} GET manifest 1 M1 -> 200
+        {opened} GET blob cfg -> 200
+        {opened} +3s PUT manifest @M1 -> 201
+        {opened} PUT manifest m I1 -> 201
+        """,
+        """
+        pull team/app 1: ok
+          manifest 1 downloaded
+          cfg downloaded
+        push team/app m: ok
+          manifest M1 uploaded
+          manifest m uploaded
+        """,
+    )

@@ -379,7 +379,10 @@ def _another_tag(story: Strand, operation: Strand) -> bool:
 
 def _opened_its_own(story: Strand, operation: Strand) -> bool:
     if operation.family is Family.DOCKER_CLI:
-        # It pings before each request, until the list is in place (docker/cli registryclient).
+        # It pings before each request, until the list is in place (docker/cli registryclient). A
+        # push sends what create has read before.
+        if story.writes and Kind.MANIFEST_GET in operation.kinds and not operation.writes:
+            return True
         return story.started - operation.last_seen > HABITS[operation.family].grace
     pings = HABITS[operation.family].pings
     if pings or (pings is None and operation.ping_at is not None):

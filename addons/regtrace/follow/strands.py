@@ -111,8 +111,12 @@ class Strand:
         return max(SILENCE, HABITS[self.family].grace)
 
     @property
+    def writes(self) -> bool:
+        return bool(self.kinds & _WRITES)
+
+    @property
     def reads_only(self) -> bool:
-        return self.written is None and not self.kinds & _WRITES
+        return self.written is None and not self.writes
 
     @property
     def trace(self) -> str | None:

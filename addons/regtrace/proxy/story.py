@@ -20,7 +20,7 @@ from mitmproxy import ctx, http
 
 from regtrace.diagnose.engine import Diagnosis
 from regtrace.follow.life import Ending
-from regtrace.follow.story import Operation
+from regtrace.follow.story import Operation, OperationKind
 from regtrace.follow.tracker import has_ended
 from regtrace.proxy import guard, voice
 from regtrace.proxy.capture import HAR_LACKS, PLAIN_LACKS
@@ -80,8 +80,8 @@ class Story:
         self._seen_client = False
         self._from_har = self._noted = False
         """Whether a flow comes of a HAR file, and whether regtrace wrote something on one."""
-        self._told: dict[str, Ending] = {}
-        """First leg of each open operation whose summary was given → the ending it had."""
+        self._told: dict[str, tuple[OperationKind, Ending]] = {}
+        """First leg of each open operation whose summary was given → what it was, and its end."""
         self._unwritten = False
         self._write_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -213,15 +213,15 @@ class Story:
         leaving = self._history.retire(now)
         self._summarise({_key(operation): operation for operation in (*ended, *leaving)}.values())
         staying = {_key(operation) for operation in self._history.open()}
-        self._told = {key: ending for key, ending in self._told.items() if key in staying}
+        self._told = {key: turn for key, turn in self._told.items() if key in staying}
         self._write_now_and_then()
         return not (staying or self._unwritten)
 
     def _summarise(self, operations: Iterable[Operation]) -> None:
         """Print each operation once, and again when it took another turn."""
-        news = [op for op in operations if self._told.get(_key(op)) is not op.ending]
+        news = [op for op in operations if self._told.get(_key(op)) != _turn(op)]
         if news:
-            self._told.update((_key(operation), operation.ending) for operation in news)
+            self._told.update((_key(operation), _turn(operation)) for operation in news)
             self._unwritten = True
             self._print([Telling.of(operation, self._judge) for operation in news])
 
@@ -361,7 +361,7 @@ class Story:
     def _say_goodbye(self) -> None:
         """The summary of all that was not summarised; of a replay, that is everything."""
         if self._is_live():
-            rest = [op for op in self._history.open() if self._told.get(_key(op)) is not op.ending]
+            rest = [op for op in self._history.open() if self._told.get(_key(op)) != _turn(op)]
             self._print([Telling.of(op, self._judge) for op in rest], last=True)
         else:
             self._print(list(self._history.tellings()), last=True)
@@ -369,3 +369,7 @@ class Story:
 
 def _key(operation: Operation) -> str:
     return operation.legs[0].id
+
+
+def _turn(operation: Operation) -> tuple[OperationKind, Ending]:
+    return operation.kind, operation.ending
