@@ -215,7 +215,7 @@ def _joined(stories: Iterable[Strand]) -> list[Strand]:
 
 
 def _was_just_challenged(operation: Strand, moment: float) -> bool:
-    """And so is the one that a token is fetched for; in many at once, each may be."""
+    """Told to log in a moment ago: a token that is fetched then is most likely for this one."""
     return 0.0 <= moment - operation.challenged_at <= AT_ONCE
 
 
