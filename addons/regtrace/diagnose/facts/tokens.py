@@ -7,7 +7,7 @@ the requests that carry it. Whether its time was over is told by two clocks: the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from regtrace.diagnose.facts.answers import server_time
@@ -85,8 +85,9 @@ class Refusal:
     """The Bearer challenge of the answer."""
     accepted: Leg | None
     """An earlier request for which the same registry took this token."""
-    asked: tuple[Scope, ...]
-    """What any token was asked for before."""
+    unasked: tuple[Scope, ...]
+    """The rights on its own repository that the request needed, and no token was asked for before;
+    nothing where the token was fetched past this proxy."""
 
     @property
     def jwt(self) -> Jwt | None:
@@ -111,7 +112,7 @@ class Refusal:
     @property
     def needs(self) -> tuple[Scope, ...]:
         """The rights that the registry asks for, or, where it does not say, always asks for."""
-        return (self.challenge.scopes if self.challenge else ()) or needed(self.leg)
+        return _needs(self.leg, self.challenge)
 
     @property
     def lacks(self) -> tuple[Scope, ...]:
@@ -119,13 +120,6 @@ class Refusal:
         not say what it grants."""
         granted = self.jwt.access if self.jwt else None
         return lacking(self.needs, granted) if granted is not None else ()
-
-    @property
-    def unasked(self) -> tuple[Scope, ...]:
-        """The rights on its own repository that the request needed, and no token was asked for;
-        nothing where the token was fetched past this proxy."""
-        missing = lacking(self.needs, self.asked) if self.grant is not None else ()
-        return tuple(scope for scope in missing if scope.name == self.leg.repository)
 
     @property
     def foreign(self) -> tuple[Scope, ...]:
@@ -218,6 +212,21 @@ def needed(leg: Leg) -> tuple[Scope, ...]:
     return scopes + ((Scope("repository", "", source, frozenset({"pull"})),) if source else ())
 
 
+def _needs(leg: Leg, challenge: Challenge | None) -> tuple[Scope, ...]:
+    return (challenge.scopes if challenge else ()) or needed(leg)
+
+
+def _unasked(
+    leg: Leg, challenge: Challenge | None, asked: Mapping[str, set[str]]
+) -> tuple[Scope, ...]:
+    """Of what is needed on its own repository; ``asked`` are actions, by repository."""
+    name = leg.repository or ""
+    own = [scope for scope in _needs(leg, challenge) if scope.name == name]
+    matters = {"*"}.union(*(scope.actions for scope in own))
+    had = Scope("repository", "", name, frozenset(matters & asked.get(name, set())))
+    return lacking(own, [had])
+
+
 def action_of(scope: Scope) -> str:
     """The most that a scope is about, as a verb."""
     return next((name for name in ("push", "pull", "delete") if name in scope.actions), "use")
@@ -259,23 +268,24 @@ def read_refusals(legs: Iterable[Leg], grants: Iterable[Grant]) -> tuple[Refusal
     """Every refusal of a Bearer token by a registry, by start."""
     given = {grant.token.sha256: grant for grant in reversed(list(grants))}
     took: dict[tuple[str, str], Leg] = {}
-    asked: dict[Scope, None] = {}
+    asked: dict[str, set[str]] = {}
     refusals: list[Refusal] = []
     for leg in legs:
-        if leg.token_request is not None:
-            asked.update(dict.fromkeys(leg.token_request.scopes))
+        for scope in leg.token_request.scopes if leg.token_request else ():
+            asked.setdefault(scope.name, set()).update(scope.actions)
         if leg.bearer is None or leg.kind in _ELSEWHERE:
             continue
         place = (leg.bearer.sha256, leg.url.authority)
         if leg.status in {401, 403}:
             bearer = (challenge for challenge in leg.challenges if challenge.scheme == "bearer")
+            challenge, grant = next(bearer, None), given.get(leg.bearer.sha256)
             refusal = Refusal(
                 leg=leg,
                 token=leg.bearer,
-                grant=given.get(leg.bearer.sha256),
-                challenge=next(bearer, None),
+                grant=grant,
+                challenge=challenge,
                 accepted=took.get(place),
-                asked=tuple(asked),
+                unasked=_unasked(leg, challenge, asked) if grant else (),
             )
             refusals.append(refusal)
         elif leg.succeeded or leg.redirects or leg.status == 404:
