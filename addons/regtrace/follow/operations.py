@@ -532,7 +532,7 @@ def _is_another_attempt(prelude: Strand, operation: Strand) -> bool:
     if not refused and (prelude.ping_at is None or operation.ping_at is None):
         return False
     before = operation.started - prelude.last_seen
-    after = prelude.started - max(operation.last_seen, operation.busy_until)
+    after = operation.idle_at(prelude.started)
     if before > (AT_ONCE if operation.family in _PING_ONCE else AGAIN):
         return True
     return after > _goes_on_for(operation, prelude) if refused else after > AGAIN

@@ -148,8 +148,8 @@ class Strand:
         return lost and self.tag is not None and not self.manifest_found and self.reads_only
 
     @property
-    def found_nothing(self) -> bool:
-        """Its manifest was not to be had."""
+    def got_no_manifest(self) -> bool:
+        """It was refused, or is not there."""
         return self.reads_only and self.manifest_refused and not self.manifest_found
 
     def was_read_by(self, moment: float) -> bool:
@@ -157,10 +157,9 @@ class Strand:
         another. A build asks again for each of its stages."""
         if not self.reads_only or not self.manifest_found or self.family is Family.BUILDKIT:
             return False
-        idle = moment - max(self.last_seen, self.busy_until)
         if Kind.BLOB_GET in self.kinds:
-            return idle > 0.0
-        return self.family in CONTAINERD_RESOLVER and idle > AT_ONCE
+            return self.idle_at(moment) > 0.0
+        return self.family in CONTAINERD_RESOLVER and self.idle_at(moment) > AT_ONCE
 
     @property
     def may_be_whole(self) -> bool:
@@ -170,24 +169,28 @@ class Strand:
 
     @property
     def got_no_token(self) -> bool:
-        """That was the last answer."""
+        """The last thing it heard is that it gets none."""
         last = self.last
         refused = last is not None and last.kind is Kind.TOKEN and last.status in {401, 403}
         return last is not None and refused and not is_first_form(last)
 
     def gave_up_by(self, moment: float) -> bool:
         """It failed, and its client has stopped trying."""
-        if self.last is None or not (self.found_nothing or _is_error(self.last)):
+        if self.last is None or not (self.got_no_manifest or _is_error(self.last)):
             return False
-        waited = moment - max(self.last_seen, self.busy_until)
+        waited = self.idle_at(moment)
         habits, status = HABITS[self.family], self.last.status or 0
         never_waits = self.client is not None and self.family in CONTAINERD_RESOLVER
         if never_waits and 400 <= status < 500 and status not in {408, 429}:
             return waited > AT_ONCE
         return waited > (habits.throttled_grace if status == 429 else habits.grace)
 
+    def idle_at(self, moment: float) -> float:
+        """Seconds since it was last heard of, or had to be waited for."""
+        return moment - max(self.last_seen, self.busy_until)
+
     def silent_at(self, moment: float) -> bool:
-        return moment - max(self.last_seen, self.busy_until) > self.patience
+        return self.idle_at(moment) > self.patience
 
     def add(self, leg: Leg) -> None:
         self.legs.append(leg)
@@ -330,7 +333,9 @@ def _is_error(leg: Leg) -> bool:
 
 
 #: To these, "not there" is an answer like another: signatures, caches, what is still to be pushed.
-_QUESTIONS = (MANIFEST_KINDS - {Kind.MANIFEST_PUT}) | {Kind.BLOB_HEAD, Kind.REFERRERS, Kind.TAGS}
+_QUESTIONS = frozenset(
+    {Kind.MANIFEST_HEAD, Kind.MANIFEST_GET, Kind.BLOB_HEAD, Kind.REFERRERS, Kind.TAGS}
+)
 _FETCHES = frozenset({Kind.MANIFEST_GET, Kind.BLOB_GET})
 _LOOKING = frozenset({Kind.BLOB_HEAD, Kind.STORAGE, Kind.TOKEN})
 
