@@ -88,7 +88,7 @@ def _build(reference: str, base: str, options: list[str], folder: Path) -> list[
     trusted = _authority(reference.partition("/")[0])
     (folder / "Dockerfile").write_text(f"{base}\nCOPY Dockerfile /\n")
     build = ["docker", "build", "--progress=plain", *options, "."]
-    return ["env", f"SSL_CERT_FILE={trusted}", *build]
+    return ["env", "DOCKER_BUILDKIT=1", f"SSL_CERT_FILE={trusted}", *build]
 
 
 def docker_login(step: Step, reference: str, folder: Path) -> list[str]:
@@ -216,7 +216,6 @@ def environment(proxy: str | None) -> dict[str, str]:
     variables = {
         **os.environ,
         "DOCKER_HOST": dockerd.SOCKET,
-        "DOCKER_BUILDKIT": "1",
         "REGISTRY_AUTH_FILE": str(_ACCOUNTS),
         "CONTAINERD_ADDRESS": str(containerd.SOCKET),
         "CONTAINERD_SNAPSHOTTER": "native",  # as vfs: the box has no file system for overlays
